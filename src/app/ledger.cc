@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#include "app/ledger.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "app/version.h"
+#include "codec/control_frame.h"
+
+namespace pcap_zmq {
+
+SenderLedger SumLedger(const std::vector<const PumpStats*>& pumps) {
+  SenderLedger sum;
+  for (const PumpStats* pump : pumps) {
+    for (const SourceStats& source : pump->sources) {
+      sum.kernel_lost += source.kernel_lost_packets.Value();
+      sum.captured += source.captured_packets.Value();
+    }
+    sum.sent += pump->sent_packets.Value();
+    sum.sent_bytes += pump->sent_bytes.Value();
+    sum.held += static_cast<uint64_t>(pump->held_packets.Value());
+    sum.buffered += static_cast<uint64_t>(pump->buffered_packets.Value());
+    for (size_t i = 0; i < sum.dropped.size(); ++i) {
+      sum.dropped[i] += pump->dropped.Value(static_cast<DropReason>(i));
+    }
+    sum.rate_bytes_per_second += static_cast<uint64_t>(pump->rate_bytes_per_second.Value());
+    sum.state = std::max(sum.state, static_cast<ShaperState>(pump->state.Value()));
+  }
+  return sum;
+}
+
+std::string Summary(const SenderLedger& ledger) {
+  std::string reasons;
+  for (size_t i = 0; i < ledger.dropped.size(); ++i) {
+    if (ledger.dropped[i] != 0) {
+      reasons += reasons.empty() ? " (" : ", ";
+      reasons += std::string(kDropReasonNames[i]) + " " + std::to_string(ledger.dropped[i]);
+    }
+  }
+  reasons += reasons.empty() ? "" : ")";
+  const uint64_t dropped =
+      std::accumulate(ledger.dropped.begin(), ledger.dropped.end(), uint64_t{0});
+  return "captured " + std::to_string(ledger.captured) + " packets, sent " +
+         std::to_string(ledger.sent) + ", dropped " + std::to_string(dropped) + reasons +
+         ", lost in the kernel " + std::to_string(ledger.kernel_lost);
+}
+
+std::string ControlPayload(const std::string& name, const SenderLedger& ledger) {
+  ControlReport report;
+  report.name = name;
+  report.version = kVersion;
+  report.totals.captured_packets = ledger.captured;
+  report.totals.sent_packets = ledger.sent;
+  report.totals.sent_bytes = ledger.sent_bytes;
+  report.totals.kernel_lost_packets = ledger.kernel_lost;
+  report.totals.rate_bytes_per_second = ledger.rate_bytes_per_second;
+  report.totals.state = ledger.state;
+  report.totals.dropped_packets = ledger.dropped;
+  return SerializeControl(report);
+}
+
+ReceiverLedger SumLedger(const std::vector<SenderSnapshot>& senders) {
+  ReceiverLedger sum;
+  for (const SenderSnapshot& sender : senders) {
+    sum.received += sender.packets;
+    sum.lost += sender.lost_packets;
+    sum.unseen += sender.unseen_packets;
+  }
+  return sum;
+}
+
+std::string Summary(const ReceiverLedger& ledger, const std::vector<const SinkStats*>& sinks) {
+  std::string text = "received " + std::to_string(ledger.received) + " packets, lost " +
+                     std::to_string(ledger.lost) + " in transit";
+  for (const SinkStats* sink : sinks) {
+    text += "; " + sink->label + ": delivered " + std::to_string(sink->delivered_packets.Value()) +
+            ", dropped " + std::to_string(sink->dropped.Total());
+  }
+  return text;
+}
+
+}  // namespace pcap_zmq

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+//
+// The conservation law in numbers: where every packet is.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/stats.h"
+
+namespace pcap_zmq {
+
+/// A sender's account; captured = sent + sum(dropped) + held + buffered.
+struct SenderLedger {
+  uint64_t kernel_lost = 0;
+  uint64_t captured = 0;
+  uint64_t sent = 0;
+  uint64_t sent_bytes = 0;
+  uint64_t held = 0;      ///< in frames under construction
+  uint64_t buffered = 0;  ///< in ZeroMQ's buffers
+  std::array<uint64_t, kReasonCount<DropReason>> dropped{};
+  uint64_t rate_bytes_per_second = 0;
+  ShaperState state = ShaperState::kPass;  ///< the severest of all pumps
+};
+
+/// The pumps' accounts together.  While packets move the parts are read one after another and may
+/// disagree by what moved meanwhile.
+SenderLedger SumLedger(const std::vector<const PumpStats*>& pumps);
+
+/// "captured 10 packets, sent 8, dropped 2 (shed 2), lost in the kernel 0"
+std::string Summary(const SenderLedger& ledger);
+
+/// The payload of control frames.
+std::string ControlPayload(const std::string& name, const SenderLedger& ledger);
+
+/// A receiver's account: what its senders sent, and what became of it in each sink.
+struct ReceiverLedger {
+  uint64_t received = 0;
+  uint64_t lost = 0;
+  uint64_t unseen = 0;
+};
+ReceiverLedger SumLedger(const std::vector<SenderSnapshot>& senders);
+
+/// "received 10 packets, lost 0 in transit; /run/snort.pcap: delivered 10, dropped 0"
+std::string Summary(const ReceiverLedger& ledger, const std::vector<const SinkStats*>& sinks);
+
+}  // namespace pcap_zmq

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: MIT
+//
+// The options of both programs: the one place where a name, a unit and a help text are written.
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <concepts>
+#include <initializer_list>
+#include <utility>
+
+#include "app/option.h"
+#include "base/units.h"
+
+namespace pcap_zmq {
+namespace {
+
+using Kind = Option::Kind;
+
+std::string Quote(std::string_view text) {
+  return "'" + std::string(text) + "'";
+}
+
+// A scalar option from a parser that returns Result<T> and its inverse.
+template <typename T, typename Parse, typename Format>
+Option Scalar(Option option, T* field, Parse parse, Format format) {
+  option.set = [field, parse](const Option::Values& values) -> Status {
+    auto parsed = parse(std::string_view(values.front()));
+    if (!parsed.ok()) {
+      return parsed.error();
+    }
+    *field = std::move(parsed.value());
+    return {};
+  };
+  option.get = [field, format] { return Option::Values{format(*field)}; };
+  return option;
+}
+
+Option Text(Option option, std::string* field) {
+  return Scalar(
+      std::move(option), field,
+      [](std::string_view text) -> Result<std::string> { return std::string(text); },
+      [](const std::string& text) { return text; });
+}
+
+Option Rate(Option option, uint64_t* field) {
+  option.kind = Kind::kAmount;
+  return Scalar(std::move(option), field, ParseRate, FormatRate);
+}
+
+Option Size(Option option, uint64_t* field) {
+  option.kind = Kind::kAmount;
+  return Scalar(std::move(option), field, ParseSize, FormatSize);
+}
+
+Option Duration(Option option, Nanoseconds* field) {
+  option.kind = Kind::kAmount;
+  return Scalar(std::move(option), field, ParseDuration, FormatDuration);
+}
+
+template <std::integral T>
+Result<T> ParseInteger(std::string_view text) {
+  T number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool whole = end == text.data() + text.size();
+  if (whole && error == std::errc::result_out_of_range) {
+    return ConfigError(Quote(text) + " is too large");
+  }
+  if (!whole || error != std::errc()) {
+    return ConfigError(Quote(text) + " is not a whole number");
+  }
+  return number;
+}
+
+template <std::integral T>
+Option Integer(Option option, T* field) {
+  option.kind = Kind::kNumber;
+  return Scalar(std::move(option), field, ParseInteger<T>,
+                [](T number) { return std::to_string(number); });
+}
+
+Result<bool> ParseFlag(std::string_view text) {
+  for (const std::string_view yes : {"1", "true", "yes", "on"}) {
+    if (text == yes) {
+      return true;
+    }
+  }
+  for (const std::string_view no : {"0", "false", "no", "off"}) {
+    if (text == no) {
+      return false;
+    }
+  }
+  return ConfigError(Quote(text) +
+                     " is neither yes nor no; write 1, true, yes or on, or 0, "
+                     "false, no or off");
+}
+
+Option Flag(Option option, bool* field) {
+  option.kind = Kind::kFlag;
+  return Scalar(std::move(option), field, ParseFlag,
+                [](bool on) { return std::string(on ? "true" : "false"); });
+}
+
+template <typename Enum>
+using Names = std::vector<std::pair<std::string, Enum>>;
+
+template <typename Enum>
+Option Choice(Option option, Enum* field, const Names<Enum>& names) {
+  return Scalar(
+      std::move(option), field,
+      [names](std::string_view text) -> Result<Enum> {
+        std::string known;
+        for (const auto& [name, value] : names) {
+          if (text == name) {
+            return value;
+          }
+          known += (known.empty() ? "" : " or ") + name;
+        }
+        return ConfigError(Quote(text) + " is not known; write " + known);
+      },
+      [names](Enum value) {
+        for (const auto& [name, named] : names) {
+          if (named == value) {
+            return name;
+          }
+        }
+        return std::string();
+      });
+}
+
+Option Threshold(Option option, uint32_t* field) {
+  option.kind = Kind::kAmount;
+  return Scalar(
+      std::move(option), field,
+      [](std::string_view text) -> Result<uint32_t> {
+        if (text == "auto") {
+          return uint32_t{0};
+        }
+        Result<uint32_t> number = ParseInteger<uint32_t>(text);
+        if (!number.ok() || number.value() == 0) {
+          return ConfigError(Quote(text) + " is not a threshold; write 1 to 65535 packets or auto");
+        }
+        return number;
+      },
+      [](uint32_t packets) { return packets == 0 ? "auto" : std::to_string(packets); });
+}
+
+Option Speed(Option option, double* field) {
+  option.kind = Kind::kAmount;
+  return Scalar(
+      std::move(option), field,
+      [](std::string_view text) -> Result<double> {
+        if (text == "max") {
+          return 0.0;
+        }
+        double speed = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), speed);
+        if (error != std::errc() || end != text.data() + text.size() || !std::isfinite(speed) ||
+            speed <= 0) {
+          return ConfigError(Quote(text) +
+                             " is not a speed; write a multiple of the recorded speed, such as "
+                             "2.5, or max");
+        }
+        return speed;
+      },
+      [](double speed) {
+        std::array<char, 32> text{};
+        const auto end = std::to_chars(text.data(), text.data() + text.size(), speed).ptr;
+        return speed == 0 ? std::string("max") : std::string(text.data(), end);
+      });
+}
+
+Option Metrics(std::string* field) {
+  return Scalar(
+      Option{"metrics", "Process", "ADDRESS",
+             "serve /metrics, /healthz, /readyz and /status over HTTP at HOST:PORT, or off"},
+      field,
+      [](std::string_view text) -> Result<std::string> {
+        if (text.empty()) {
+          return ConfigError("'' is not an address to listen on; write 127.0.0.1:9477 or off");
+        }
+        return text == "off" ? std::string() : std::string(text);
+      },
+      [](const std::string& address) { return address.empty() ? "off" : address; });
+}
+
+// A positional that takes several values, each parsed by `parse` and spelled by `format`.
+template <typename T, typename Parse, typename Format>
+Option List(Option option, std::vector<T>* field, Parse parse, Format format) {
+  option.positional = true;
+  option.list = true;
+  option.set = [field, parse](const Option::Values& values) -> Status {
+    std::vector<T> parsed;
+    for (const std::string& value : values) {
+      Result<T> one = parse(value);
+      if (!one.ok()) {
+        return one.error();
+      }
+      parsed.push_back(one.Take());
+    }
+    *field = std::move(parsed);
+    return {};
+  };
+  option.get = [field, format] {
+    Option::Values values;
+    for (const T& one : *field) {
+      values.push_back(format(one));
+    }
+    return values;
+  };
+  return option;
+}
+
+Option Source(SourceSpec* field) {
+  Option option{"source",
+                "Arguments",
+                "SOURCE",
+                "what to capture: NFLOG groups (0,1 or nflog:0,1), a live interface (pcap:eth0), a "
+                "capture file (file:trace.pcap) or - for a capture on stdin",
+                Kind::kAmount,
+                true};
+  return Scalar(std::move(option), field, ParseSource, FormatSource);
+}
+
+Option UserOption(std::string* field, std::string help) {
+  return Text({"user", "Process", "NAME", std::move(help)}, field);
+}
+
+Option LogFormatOption(LogFormat* field) {
+  return Choice<LogFormat>(
+      {"log-format", "Process", "FORMAT", "of the lines on stderr: text, json"}, field,
+      {{"text", LogFormat::kText}, {"json", LogFormat::kJson}});
+}
+
+void AddActions(Actions* actions, std::vector<Option>* options) {
+  const size_t first = options->size();
+  options->push_back(
+      Text({"config", "Process", "FILE", "read a JSON file of options"}, &actions->config_file));
+  options->push_back(Flag(
+      {"print-config", "Process", "", "print the configuration in effect as such a file, and exit"},
+      &actions->print_config));
+  options->push_back(
+      Flag({"version", "Process", "", "print the version and exit"}, &actions->version));
+  options->push_back(
+      Flag({"help", "Process", "", "print this text and exit (also -h)"}, &actions->help));
+  for (size_t i = first; i < options->size(); ++i) {
+    (*options)[i].in_file = false;
+  }
+}
+
+void AddRateControl(SenderConfig* config, std::vector<Option>* options) {
+  const std::string group = "Rate control";
+  options->insert(
+      options->end(),
+      {Rate({"lwm", group, "RATE",
+             "low watermark: above this capture rate packets are merged and compressed; 0: never"},
+            &config->lwm),
+       Rate({"hwm", group, "RATE",
+             "high watermark: what would exceed it on the wire is dropped and counted; 0: never"},
+            &config->hwm),
+       Duration({"rate-window", group, "DURATION", "time over which rates are measured"},
+                &config->rate_window),
+       Duration({"squash-linger", group, "DURATION",
+                 "longest that a packet waits for others to be merged with"},
+                &config->squash_linger),
+       Choice<CodecChoice>(
+           {"codec", group, "CODEC", "compression of merged packets: zlib, or the faster zstd"},
+           &config->codec, {{"zlib", CodecChoice::kZlib}, {"zstd", CodecChoice::kZstd}}),
+       Integer(
+           {"codec-level", group, "LEVEL", "zlib 1 to 9, zstd -7 to 19; 0: the codec's default"},
+           &config->codec_level)});
+}
+
+void AddNflog(SenderConfig* config, std::vector<Option>* options) {
+  const std::string group = "NFLOG";
+  options->insert(options->end(),
+                  {Size({"nflog-buffer", group, "SIZE", "kernel buffer of each netlink socket"},
+                        &config->nflog_buffer),
+                   Threshold({"nflog-threshold", group, "PACKETS",
+                              "packets that the kernel hands over at once; auto follows the rate"},
+                             &config->nflog_threshold),
+                   Duration({"nflog-flush", group, "DURATION",
+                             "longest that the kernel holds packets back; a multiple of 10ms"},
+                            &config->nflog_flush),
+                   Flag({"pump-per-group", group, "",
+                         "give each NFLOG group its own thread, netlink socket and connections"},
+                        &config->pump_per_group)});
+}
+
+}  // namespace
+
+std::vector<Option> DescribeOptions(SenderConfig* config, Actions* actions) {
+  std::vector<Option> options;
+  options.push_back(Source(&config->source));
+  options.push_back(List<std::string>(
+      {"endpoint", "Arguments", "ENDPOINT",
+       "ZeroMQ endpoints of receivers (tcp://HOST:PORT, ipc://PATH); with several, each flow goes "
+       "to one of them"},
+      &config->endpoints,
+      [](std::string_view text) -> Result<std::string> { return std::string(text); },
+      [](const std::string& text) { return text; }));
+  AddRateControl(config, &options);
+  options.insert(
+      options.end(),
+      {Integer({"zmq-buffer", "ZeroMQ", "FRAMES",
+                "frames that wait for each endpoint before more are dropped and counted"},
+               &config->zmq_buffer),
+       Size({"zmq-buffer-bytes", "ZeroMQ", "SIZE", "the same limit in bytes"},
+            &config->zmq_buffer_bytes),
+       Duration({"drain-timeout", "ZeroMQ", "DURATION",
+                 "on SIGTERM, longest to wait until what was captured is sent"},
+                &config->drain_timeout)});
+  AddNflog(config, &options);
+  options.insert(
+      options.end(),
+      {Integer({"snaplen", "Capture", "BYTES", "bytes kept of each packet"}, &config->snaplen),
+       Text({"filter", "Capture", "BPF", "keep what matches only (pcap: and file: sources)"},
+            &config->filter),
+       Speed({"replay-speed", "Capture", "FACTOR",
+              "of a file: source, a multiple of the recorded speed, or max"},
+             &config->replay_speed),
+       UserOption(&config->user,
+                  "once the source is open, run as this user without root's rights but "
+                  "CAP_NET_ADMIN, and without that one too where --nflog-threshold is a number"),
+       Text({"name", "Process", "NAME", "what the receiver calls this sender", Kind::kText, false,
+             false, true, "the host's name"},
+            &config->name),
+       Metrics(&config->metrics), LogFormatOption(&config->log_format)});
+  AddActions(actions, &options);
+  return options;
+}
+
+std::vector<Option> DescribeOptions(ReceiverConfig* config, Actions* actions) {
+  std::vector<Option> options;
+  Option endpoint{"endpoint", "Arguments", "ENDPOINT",
+                  "ZeroMQ endpoint to listen on (tcp://0.0.0.0:PORT, ipc://PATH)"};
+  endpoint.positional = true;
+  options.push_back(Text(std::move(endpoint), &config->endpoint));
+  options.push_back(List<OutputSpec>(
+      {"output", "Arguments", "OUTPUT",
+       "where the capture goes: a path is a FIFO, made if it is missing; file:PATH is a regular "
+       "file; - is stdout"},
+      &config->outputs, ParseOutput, [](const OutputSpec& output) { return output.label; }));
+  options.insert(
+      options.end(),
+      {Choice<LinkType>({"link-type", "Output", "TYPE",
+                         "of the capture: raw (IP packets), or ethernet with made-up headers"},
+                        &config->link_type,
+                        {{"raw", LinkType::kRaw}, {"ethernet", LinkType::kEthernet}}),
+       Size({"pipe-size", "Output", "SIZE", "kernel buffer of each FIFO, as far as allowed"},
+            &config->pipe_size),
+       Size({"queue-bytes", "Output", "SIZE", "queue of each output when there are several"},
+            &config->queue_bytes),
+       Choice<OverflowChoice>(
+           {"overflow", "Output", "POLICY",
+            "what a FIFO does when there are several outputs and its reader is too slow: block "
+            "holds everything up to the senders, drop counts the loss; other outputs always drop"},
+           &config->overflow, {{"block", OverflowChoice::kBlock}, {"drop", OverflowChoice::kDrop}}),
+       Duration({"drain-timeout", "Output", "DURATION",
+                 "on SIGTERM, longest to wait until readers have taken what arrived"},
+                &config->drain_timeout),
+       Integer({"zmq-buffer", "ZeroMQ", "FRAMES", "frames of each sender that wait to be decoded"},
+               &config->zmq_buffer),
+       Size({"max-message", "ZeroMQ", "SIZE", "senders of larger messages are disconnected"},
+            &config->max_message),
+       Integer({"max-senders", "ZeroMQ", "COUNT", "senders that are told apart"},
+               &config->max_senders),
+       UserOption(&config->user,
+                  "once the endpoint is bound, run as this user without root's rights"),
+       Metrics(&config->metrics), LogFormatOption(&config->log_format)});
+  AddActions(actions, &options);
+  return options;
+}
+
+}  // namespace pcap_zmq

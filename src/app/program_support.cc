@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+#include "app/program_support.h"
+
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <utility>
+
+#include "base/log.h"
+
+namespace pcap_zmq {
+
+void ReserveStandardDescriptors() {
+  // Opened for reading only, a closed standard output still cannot be written to.
+  int fd = 0;
+  do {
+    fd = ::open("/dev/null", O_RDONLY);
+  } while (fd >= 0 && fd <= STDERR_FILENO);
+  if (fd > STDERR_FILENO) {
+    ::close(fd);
+  }
+}
+
+int PrintAndExit(const ExitNow& exit) {
+  std::fputs(exit.out.c_str(), stdout);
+  std::fputs(exit.err.c_str(), stderr);
+  return std::fflush(stdout) == 0 ? exit.status : 1;
+}
+
+int ReportAndExit(const Error& error) {
+  Log(LogLevel::kError, error.message);
+  return error.kind == ErrorKind::kConfig ? 2 : 1;
+}
+
+SignalThread::SignalThread(SignalWaiter signals, const Clock* clock, Nanoseconds drain_timeout,
+                           StopEvent* stop)
+    : signals_(std::move(signals)),
+      finished_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      thread_([this, clock, drain_timeout, stop] {
+        StopOnSignals(&signals_, *clock, drain_timeout, finished_.get(), stop);
+      }) {}
+
+SignalThread::~SignalThread() {
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(finished_.get(), &one, sizeof one);
+  thread_.join();
+}
+
+}  // namespace pcap_zmq

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+//
+// What the two programs' main functions share.
+#pragma once
+
+#include <thread>
+
+#include "app/config_loader.h"
+#include "app/signals.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/stop_event.h"
+#include "base/unique_fd.h"
+
+namespace pcap_zmq {
+
+/// Fills closed standard descriptors, so that no socket or file takes their numbers and gets what
+/// is meant for a terminal.  Call it first.
+void ReserveStandardDescriptors();
+
+/// Prints what a configuration asked for instead of a run; returns the exit status.
+int PrintAndExit(const ExitNow& exit);
+
+/// Logs why a program cannot start; returns the exit status: 2 for what the user can mend in the
+/// configuration, 1 for the rest.
+int ReportAndExit(const Error& error);
+
+/// Turns signals into the stop event for as long as it lives, in a thread of its own, so that also
+/// a start that waits (for the writer of a pipe) can be stopped.
+class SignalThread {
+ public:
+  /// Owns:    takes `signals`; borrows the rest.
+  SignalThread(SignalWaiter signals, const Clock* clock, Nanoseconds drain_timeout,
+               StopEvent* stop);
+  ~SignalThread();
+  SignalThread(const SignalThread&) = delete;
+  SignalThread& operator=(const SignalThread&) = delete;
+
+ private:
+  SignalWaiter signals_;
+  UniqueFd finished_;
+  std::thread thread_;
+};
+
+}  // namespace pcap_zmq

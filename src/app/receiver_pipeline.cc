@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+#include "app/receiver_pipeline.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "app/config_loader.h"
+#include "app/ledger.h"
+#include "app/status.h"
+#include "app/version.h"
+#include "base/log.h"
+#include "metrics/collector.h"
+#include "sink/fifo_sink.h"
+#include "sink/file_sink.h"
+#include "sink/queued_sink.h"
+#include "sink/stream_sink.h"
+
+namespace pcap_zmq {
+namespace {
+
+constexpr Nanoseconds kTickInterval = 100 * kNanosPerMilli;
+constexpr Nanoseconds kSettleInterval = kNanosPerSecond;
+// Without a frame for so long after the stop was asked for, nothing is on its way any more.
+constexpr Nanoseconds kQuiet = 50 * kNanosPerMilli;
+// Frames between two looks at the clock and the sinks.
+constexpr int kFramesPerTurn = 64;
+
+template <typename Sink>
+Result<std::unique_ptr<PacketSink>> AsSink(Result<std::unique_ptr<Sink>> sink) {
+  if (!sink.ok()) {
+    return sink.error();
+  }
+  return std::unique_ptr<PacketSink>(sink.Take());
+}
+
+}  // namespace
+
+ReceiverPipeline::ReceiverPipeline(ReceiverConfig config, const Clock* clock, const StopEvent* stop)
+    : config_(std::move(config)),
+      clock_(clock),
+      stop_(stop),
+      done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      senders_(config_.max_senders, clock),
+      decoder_(&senders_, &stats_) {}
+
+ReceiverPipeline::~ReceiverPipeline() = default;
+
+Status ReceiverPipeline::Bind() {
+  context_ = std::make_unique<ZmqContext>(1);
+  auto socket = PullSocket::Bind(
+      *context_, {config_.endpoint, config_.zmq_buffer, config_.max_message}, &stats_);
+  if (!socket.ok()) {
+    return socket.error();
+  }
+  socket_ = socket.Take();
+  return {};
+}
+
+Status ReceiverPipeline::Start() {
+  for (const OutputSpec& output : config_.outputs) {
+    SinkStats& stats = sink_stats_.emplace_back(output.label);
+    auto sink = OpenSink(output, &stats);
+    if (!sink.ok()) {
+      return sink.error();
+    }
+    sinks_.push_back(sink.Take());
+  }
+  if (Status serving = StartMetrics(); !serving.ok()) {
+    return serving;
+  }
+  std::string outputs;
+  for (const OutputSpec& output : config_.outputs) {
+    outputs += (outputs.empty() ? "" : ", ") + output.label;
+  }
+  Log(LogLevel::kInfo, "listening on " + socket_->bound_endpoint() + ", writing to " + outputs +
+                           (http_ ? ", metrics on " + http_->bound_address() : ""));
+  thread_ = std::thread([this] {
+    Receive();
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(done_.get(), &one, sizeof one);
+  });
+  return {};
+}
+
+Result<std::unique_ptr<PacketSink>> ReceiverPipeline::OpenSink(const OutputSpec& output,
+                                                               SinkStats* stats) {
+  Result<std::unique_ptr<PacketSink>> sink = RuntimeError("");
+  switch (output.kind) {
+    case OutputSpec::Kind::kFifo: {
+      FifoOptions options;
+      options.path = output.path;
+      options.link_type = config_.link_type;
+      options.pipe_bytes = static_cast<int>(config_.pipe_size);
+      sink = AsSink(FifoSink::Open(options, stats, clock_, stop_));
+      break;
+    }
+    case OutputSpec::Kind::kFile: {
+      FileSinkOptions options;
+      options.path = output.path;
+      options.link_type = config_.link_type;
+      sink = AsSink(FileSink::Open(options, stats, clock_));
+      break;
+    }
+    case OutputSpec::Kind::kStdout: {
+      StreamOptions options;
+      options.link_type = config_.link_type;
+      sink = AsSink(StreamSink::Open(options, stats, clock_, stop_));
+      break;
+    }
+  }
+  if (!sink.ok() || config_.outputs.size() == 1) {
+    return sink;
+  }
+  return Queue(sink.Take(), output, stats);
+}
+
+Result<std::unique_ptr<PacketSink>> ReceiverPipeline::Queue(std::unique_ptr<PacketSink> sink,
+                                                            const OutputSpec& output,
+                                                            SinkStats* stats) {
+  QueueOptions options;
+  options.max_bytes = config_.queue_bytes;
+  options.policy =
+      output.kind == OutputSpec::Kind::kFifo && config_.overflow == OverflowChoice::kBlock
+          ? OverflowPolicy::kBlock
+          : OverflowPolicy::kDrop;
+  return AsSink(QueuedSink::Start(std::move(sink), options, stats, clock_, stop_));
+}
+
+Status ReceiverPipeline::StartMetrics() {
+  if (config_.metrics.empty()) {
+    return {};
+  }
+  HttpHandlers handlers;
+  handlers.metrics =
+      ReceiverMetrics({std::string(kReceiverProgram), std::string(kVersion)}, &stats_,
+                      StatsOfSinks(), [this] { return senders_.Snapshot(); });
+  handlers.health = [] { return HealthReport{true, "alive"}; };
+  handlers.ready = [this] { return Readiness(); };
+  handlers.status = [this] {
+    return ReceiverStatus(config_, socket_->bound_endpoint(), stats_, StatsOfSinks(),
+                          senders_.Snapshot());
+  };
+  auto http = HttpEndpoint::Start(config_.metrics, std::move(handlers));
+  if (!http.ok()) {
+    return http.error();
+  }
+  http_ = http.Take();
+  return {};
+}
+
+HealthReport ReceiverPipeline::Readiness() const {
+  if (stop_->requested()) {
+    return {false, "stopping"};
+  }
+  for (size_t i = 0; i < sinks_.size(); ++i) {
+    if (!sinks_[i]->usable()) {
+      return {false, "nobody takes packets from output " + config_.outputs[i].label};
+    }
+  }
+  return {true, "receiving"};
+}
+
+std::vector<const SinkStats*> ReceiverPipeline::StatsOfSinks() const {
+  std::vector<const SinkStats*> all;
+  for (const SinkStats& stats : sink_stats_) {
+    all.push_back(&stats);
+  }
+  return all;
+}
+
+void ReceiverPipeline::Receive() {
+  while (!stop_->requested() && !AllSinksEnded()) {
+    const bool received = ReceiveSome();
+    const Nanoseconds service_in = ServiceSinks();
+    const Nanoseconds now = clock_->MonotonicNow();
+    if (now >= next_tick_) {
+      Tick();
+      next_tick_ = now + kTickInterval;
+    }
+    if (!received) {
+      std::vector<int> fds = {stop_->fd()};
+      for (const auto& sink : sinks_) {
+        fds.push_back(sink->watch_fd());
+      }
+      socket_->Wait(fds, std::min(service_in, next_tick_ - now));
+    }
+  }
+  sinks_ended_ = AllSinksEnded();
+  Drain();
+  for (const auto& sink : sinks_) {
+    sink->Finish();
+  }
+}
+
+bool ReceiverPipeline::ReceiveSome() {
+  Frame frame;
+  for (int i = 0; i < kFramesPerTurn; ++i) {
+    if (!socket_->Receive(&frame)) {
+      return i > 0;
+    }
+    blocks_.clear();
+    decoder_.Decode(std::move(frame), &blocks_);
+    for (RecordBlockPtr& block : blocks_) {
+      for (size_t sink = 0; sink + 1 < sinks_.size(); ++sink) {
+        sinks_[sink]->Deliver(block);
+      }
+      sinks_.back()->Deliver(std::move(block));
+    }
+  }
+  return true;
+}
+
+// Takes what the senders have on the way, for as long as it keeps coming and the deadline allows.
+void ReceiverPipeline::Drain() {
+  while (!sinks_ended_ && clock_->MonotonicNow() < stop_->deadline()) {
+    if (!ReceiveSome()) {
+      socket_->Wait({}, std::min(kQuiet, stop_->deadline() - clock_->MonotonicNow()));
+      if (!ReceiveSome()) {
+        return;
+      }
+    }
+  }
+}
+
+Nanoseconds ReceiverPipeline::ServiceSinks() {
+  Nanoseconds soonest = kTickInterval;
+  for (const auto& sink : sinks_) {
+    soonest = std::min(soonest, sink->Service());
+  }
+  return soonest;
+}
+
+void ReceiverPipeline::Tick() {
+  socket_->PollConnections();
+  const Nanoseconds now = clock_->MonotonicNow();
+  if (now >= next_settle_) {
+    senders_.Settle();
+    next_settle_ = now + kSettleInterval;
+  }
+}
+
+bool ReceiverPipeline::AllSinksEnded() const {
+  return std::all_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return sink->ended(); });
+}
+
+bool ReceiverPipeline::Join() {
+  thread_.join();
+  Log(LogLevel::kInfo, Summary(SumLedger(senders_.Snapshot()), StatsOfSinks()));
+  http_.reset();
+  sinks_.clear();
+  blocks_.clear();
+  socket_.reset();
+  context_.reset();
+  return !sinks_ended_;
+}
+
+}  // namespace pcap_zmq

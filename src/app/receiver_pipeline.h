@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+//
+// The receiving program put together.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "app/config.h"
+#include "base/clock.h"
+#include "base/result.h"
+#include "base/stats.h"
+#include "base/stop_event.h"
+#include "base/unique_fd.h"
+#include "codec/frame_decoder.h"
+#include "codec/sender_table.h"
+#include "metrics/http_endpoint.h"
+#include "sink/packet_sink.h"
+#include "transport/pull_socket.h"
+#include "transport/zmq_context.h"
+
+namespace pcap_zmq {
+
+/// Socket, decoder, sinks and the metrics server of one receiver.
+///
+/// A single sink is called by the decoding thread itself, since handing packets to another thread
+/// costs more than writing them; several sinks have a queue and a thread each.
+/// Threads: the main thread makes all calls.
+class ReceiverPipeline {
+ public:
+  /// Borrows `clock` and `stop` for its life.
+  ReceiverPipeline(ReceiverConfig config, const Clock* clock, const StopEvent* stop);
+  /// Needs Join() if Start() succeeded.
+  ~ReceiverPipeline();
+
+  /// Binds the endpoint: the step for which privileges may be needed.
+  Status Bind();
+  /// Opens the outputs, serves the metrics, and starts to receive; call it with the privileges
+  /// dropped.
+  Status Start();
+
+  /// Readable once the receiver has ended.
+  int done_fd() const { return done_.get(); }
+
+  /// Waits for the decoder and closes everything; false when every output has ended for good, as
+  /// standard output does when its reader leaves.
+  bool Join();
+
+ private:
+  Result<std::unique_ptr<PacketSink>> OpenSink(const OutputSpec& output, SinkStats* stats);
+  Result<std::unique_ptr<PacketSink>> Queue(std::unique_ptr<PacketSink> sink,
+                                            const OutputSpec& output, SinkStats* stats);
+  Status StartMetrics();
+  HealthReport Readiness() const;
+  std::vector<const SinkStats*> StatsOfSinks() const;
+
+  void Receive();
+  bool ReceiveSome();
+  void Drain();
+  Nanoseconds ServiceSinks();
+  void Tick();
+  bool AllSinksEnded() const;
+
+  const ReceiverConfig config_;
+  const Clock* const clock_;
+  const StopEvent* const stop_;
+  UniqueFd done_;
+
+  ReceiverStats stats_;
+  SenderTable senders_;
+  std::deque<SinkStats> sink_stats_;
+  std::unique_ptr<ZmqContext> context_;
+  std::unique_ptr<PullSocket> socket_;
+  FrameDecoder decoder_;
+  std::vector<RecordBlockPtr> blocks_;  // of the frame just decoded
+  std::vector<std::unique_ptr<PacketSink>> sinks_;
+  bool sinks_ended_ = false;
+  Nanoseconds next_tick_ = 0;
+  Nanoseconds next_settle_ = 0;
+  std::thread thread_;
+  std::unique_ptr<HttpEndpoint> http_;
+};
+
+}  // namespace pcap_zmq

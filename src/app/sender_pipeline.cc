@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+#include "app/sender_pipeline.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <limits>
+#include <utility>
+
+#include "app/config_loader.h"
+#include "app/ledger.h"
+#include "app/status.h"
+#include "app/version.h"
+#include "base/log.h"
+#include "metrics/collector.h"
+#include "source/file_source.h"
+#include "source/live_source.h"
+#include "source/nflog_source.h"
+
+namespace pcap_zmq {
+namespace {
+
+template <typename Source>
+Result<std::unique_ptr<PacketSource>> AsSource(Result<std::unique_ptr<Source>> source) {
+  if (!source.ok()) {
+    return source.error();
+  }
+  return std::unique_ptr<PacketSource>(source.Take());
+}
+
+int LevelOf(const SenderConfig& config) {
+  if (config.codec_level != 0) {
+    return config.codec_level;
+  }
+  return config.codec == CodecChoice::kZstd ? kZstdDefaultLevel : kZlibDefaultLevel;
+}
+
+}  // namespace
+
+SenderPipeline::SenderPipeline(SenderConfig config, const Clock* clock, const StopEvent* stop)
+    : config_(std::move(config)),
+      clock_(clock),
+      stop_(stop),
+      done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+SenderPipeline::~SenderPipeline() = default;
+
+Status SenderPipeline::Open() {
+  std::vector<std::vector<uint16_t>> group_sets;
+  if (config_.source.kind == SourceSpec::Kind::kNflog && config_.pump_per_group) {
+    for (const uint16_t group : config_.source.groups) {
+      group_sets.push_back({group});
+    }
+  } else {
+    group_sets.push_back(config_.source.groups);
+  }
+  for (const auto& groups : group_sets) {
+    Pump& pump = pumps_.emplace_back();
+    auto source = OpenSource(groups, &pump.stats);
+    if (!source.ok()) {
+      return source.error();
+    }
+    pump.source = source.Take();
+  }
+  return {};
+}
+
+Result<std::unique_ptr<PacketSource>> SenderPipeline::OpenSource(
+    const std::vector<uint16_t>& groups, PumpStats* stats) {
+  switch (config_.source.kind) {
+    case SourceSpec::Kind::kNflog: {
+      NflogOptions options;
+      options.groups = groups;
+      options.snaplen = config_.snaplen;
+      options.receive_buffer_bytes = config_.nflog_buffer;
+      options.threshold = config_.nflog_threshold;
+      options.flush_interval = config_.nflog_flush;
+      return AsSource(NflogSource::Open(options, stats, clock_, stop_));
+    }
+    case SourceSpec::Kind::kLive: {
+      LiveOptions options;
+      options.interface = config_.source.name;
+      options.filter = config_.filter;
+      options.snaplen = config_.snaplen;
+      return AsSource(LiveSource::OpenLive(options, stats, clock_, stop_));
+    }
+    case SourceSpec::Kind::kFile:
+      break;
+  }
+  CaptureFileOptions options;
+  options.path = config_.source.name;
+  options.filter = config_.filter;
+  options.snaplen = config_.snaplen;
+  options.replay_speed = config_.replay_speed;
+  auto file = FileSource::OpenFile(options, stats, clock_, stop_);
+  if (file.ok()) {
+    file_source_ = file.value().get();
+  }
+  return AsSource(std::move(file));
+}
+
+Status SenderPipeline::ConnectPump(Pump* pump) {
+  std::vector<std::unique_ptr<PushSocket>> sockets;
+  for (const std::string& endpoint : config_.endpoints) {
+    auto socket =
+        PushSocket::Connect(*context_, {endpoint, config_.zmq_buffer, config_.zmq_buffer_bytes});
+    if (!socket.ok()) {
+      return socket.error();
+    }
+    sockets.push_back(socket.Take());
+  }
+  PumpOptions options;
+  // Pumps share nothing, so each keeps to its part of the watermarks.
+  options.watermarks.low = config_.lwm / pumps_.size();
+  options.watermarks.high = config_.hwm / pumps_.size();
+  options.watermarks.window = config_.rate_window;
+  options.squash_linger = config_.squash_linger;
+  options.codec = config_.codec == CodecChoice::kZstd ? Codec::kZstd : Codec::kZlib;
+  options.codec_level = LevelOf(config_);
+  options.live = !replays_file();
+  auto control = [this] { return ControlPayload(config_.name, Ledger()); };
+  pump->pump = std::make_unique<SenderPump>(options, std::move(pump->source), std::move(sockets),
+                                            std::move(control), &pump->stats, clock_, stop_);
+  return {};
+}
+
+Status SenderPipeline::Start() {
+  context_ = std::make_unique<ZmqContext>(static_cast<int>(pumps_.size()));
+  for (Pump& pump : pumps_) {
+    if (Status connected = ConnectPump(&pump); !connected.ok()) {
+      return connected;
+    }
+  }
+  if (Status serving = StartMetrics(); !serving.ok()) {
+    return serving;
+  }
+  running_ = pumps_.size();
+  for (Pump& pump : pumps_) {
+    pump.thread = std::thread([this, &pump] {
+      pump.pump->Run(config_.drain_timeout);
+      if (--running_ == 0) {
+        const uint64_t one = 1;
+        [[maybe_unused]] const ssize_t written = ::write(done_.get(), &one, sizeof one);
+      }
+    });
+  }
+  std::string endpoints;
+  for (const std::string& endpoint : config_.endpoints) {
+    endpoints += (endpoints.empty() ? "" : ", ") + endpoint;
+  }
+  Log(LogLevel::kInfo, "reading " + FormatSource(config_.source) + ", sending to " + endpoints +
+                           (http_ ? ", metrics on " + http_->bound_address() : ""));
+  return {};
+}
+
+Status SenderPipeline::StartMetrics() {
+  if (config_.metrics.empty()) {
+    return {};
+  }
+  HttpHandlers handlers;
+  handlers.metrics =
+      SenderMetrics({std::string(kSenderProgram), std::string(kVersion)}, StatsOfPumps());
+  handlers.health = [] { return HealthReport{true, "alive"}; };
+  handlers.ready = [this] {
+    return stop_->requested() ? HealthReport{false, "stopping"} : HealthReport{true, "capturing"};
+  };
+  handlers.status = [this] { return SenderStatus(config_, StatsOfPumps()); };
+  auto http = HttpEndpoint::Start(config_.metrics, std::move(handlers));
+  if (!http.ok()) {
+    return http.error();
+  }
+  http_ = http.Take();
+  return {};
+}
+
+std::vector<const PumpStats*> SenderPipeline::StatsOfPumps() const {
+  std::vector<const PumpStats*> all;
+  for (const Pump& pump : pumps_) {
+    all.push_back(&pump.stats);
+  }
+  return all;
+}
+
+double SenderPipeline::Progress() const {
+  return file_source_ != nullptr ? file_source_->Progress()
+                                 : std::numeric_limits<double>::quiet_NaN();
+}
+
+bool SenderPipeline::Join() {
+  bool failed = false;
+  for (Pump& pump : pumps_) {
+    pump.thread.join();
+    failed = failed || pump.pump->failed();
+  }
+  Log(LogLevel::kInfo, Summary(Ledger()));
+  file_source_ = nullptr;
+  for (Pump& pump : pumps_) {
+    pump.pump.reset();
+  }
+  context_.reset();  // waits until what the sockets still had was sent
+  http_.reset();
+  return !failed;
+}
+
+}  // namespace pcap_zmq

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#include "base/frame.h"
+
+#include <cstdlib>
+#include <new>
+
+namespace pcap_zmq {
+
+// What outlives the pool as long as one of its frames is out: the stack onto which any thread
+// pushes and from which the pool takes everything at once, which leaves no room for ABA.
+struct FramePool::Shared {
+  explicit Shared(size_t bytes) : block_bytes(bytes) {}
+  ~Shared() { FreeAll(returned.load(std::memory_order_acquire)); }
+  static void FreeAll(Block* block);
+
+  const size_t block_bytes;
+  std::atomic<Block*> returned{nullptr};
+};
+
+// Header of every buffer; the frame's bytes follow it.
+struct alignas(std::max_align_t) FramePool::Block {
+  Block* next = nullptr;
+  std::shared_ptr<Shared> home;  // empty while the block waits in the pool
+  bool pooled = false;
+
+  uint8_t* bytes() { return reinterpret_cast<uint8_t*>(this + 1); }
+
+  static Block* Make(size_t bytes, bool pooled) {
+    void* memory = std::malloc(sizeof(Block) + bytes);
+    if (memory == nullptr) {
+      std::abort();  // out of memory: nothing sensible is left to do
+    }
+    auto* block = new (memory) Block;
+    block->pooled = pooled;
+    return block;
+  }
+  static void Free(Block* block) {
+    block->~Block();
+    std::free(block);
+  }
+};
+
+void FramePool::Shared::FreeAll(Block* block) {
+  while (block != nullptr) {
+    Block* next = block->next;
+    Block::Free(block);
+    block = next;
+  }
+}
+
+FramePool::FramePool(size_t block_bytes) : shared_(std::make_shared<Shared>(block_bytes)) {}
+
+FramePool::~FramePool() {
+  Shared::FreeAll(ready_);
+}
+
+Frame FramePool::Allocate(size_t size) {
+  if (size > shared_->block_bytes) {
+    Block* block = Block::Make(size, false);
+    return {block->bytes(), size, &ReleaseBlock, block};
+  }
+  if (ready_ == nullptr) {
+    ready_ = shared_->returned.exchange(nullptr, std::memory_order_acquire);
+  }
+  Block* block = ready_;
+  if (block != nullptr) {
+    ready_ = block->next;
+    block->next = nullptr;
+  } else {
+    block = Block::Make(shared_->block_bytes, true);
+  }
+  block->home = shared_;
+  return {block->bytes(), size, &ReleaseBlock, block};
+}
+
+void FramePool::ReleaseBlock(void* owner) {
+  auto* block = static_cast<Block*>(owner);
+  if (!block->pooled) {
+    Block::Free(block);
+    return;
+  }
+  // Holding `home` here keeps the stack alive until the push is done, also after the pool's end.
+  const std::shared_ptr<Shared> home = std::move(block->home);
+  Block* head = home->returned.load(std::memory_order_relaxed);
+  do {
+    block->next = head;
+  } while (!home->returned.compare_exchange_weak(head, block, std::memory_order_release,
+                                                 std::memory_order_relaxed));
+}
+
+}  // namespace pcap_zmq

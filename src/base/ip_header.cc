@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: MIT
+#include "base/ip_header.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/byte_io.h"
+
+namespace pcap_zmq {
+namespace {
+
+constexpr size_t kIpv4MinHeader = 20;
+constexpr size_t kIpv6Header = 40;
+
+constexpr uint8_t kProtocolTcp = 6;
+constexpr uint8_t kProtocolUdp = 17;
+constexpr uint8_t kProtocolDccp = 33;
+constexpr uint8_t kProtocolSctp = 132;
+constexpr uint8_t kProtocolUdpLite = 136;
+
+// IPv6 extension headers that may stand before the transport header.
+constexpr uint8_t kHopByHop = 0;
+constexpr uint8_t kRouting = 43;
+constexpr uint8_t kFragment = 44;
+constexpr uint8_t kAuthentication = 51;
+constexpr uint8_t kDestinationOptions = 60;
+constexpr uint8_t kMobility = 135;
+
+bool HasPorts(uint8_t protocol) {
+  return protocol == kProtocolTcp || protocol == kProtocolUdp || protocol == kProtocolDccp ||
+         protocol == kProtocolSctp || protocol == kProtocolUdpLite;
+}
+
+// The finalizer of SplitMix64: every input bit reaches every output bit.
+uint64_t Mix(uint64_t x) {
+  x ^= x >> 30;
+  x *= 0xbf58476d1ce4e5b9ULL;
+  x ^= x >> 27;
+  x *= 0x94d049bb133111ebULL;
+  x ^= x >> 31;
+  return x;
+}
+
+// Ends are ordered before they are mixed, which is what makes the hash symmetric.
+uint64_t HashEnds(uint64_t a, uint64_t b, uint64_t protocol) {
+  const auto [low, high] = std::minmax(a, b);
+  return MixHash(MixHash(low, high), protocol);
+}
+
+uint64_t HashAddress6(const uint8_t* address) {
+  return MixHash(LoadBe<uint64_t>(address), LoadBe<uint64_t>(address + 8));
+}
+
+uint64_t HashFlow(uint64_t source, uint64_t destination, uint8_t protocol, const uint8_t* transport,
+                  size_t length) {
+  if (HasPorts(protocol) && length >= 4) {
+    source = MixHash(source, LoadBe<uint16_t>(transport));
+    destination = MixHash(destination, LoadBe<uint16_t>(transport + 2));
+  }
+  return HashEnds(source, destination, protocol);
+}
+
+// Fragments leave the protocol out: an IPv6 fragment that is not the first may hide it.
+uint64_t HashFragment(uint64_t source, uint64_t destination) {
+  return HashEnds(source, destination, 0);
+}
+
+uint64_t Hash4(const uint8_t* ip, size_t captured) {
+  const uint64_t source = LoadBe<uint32_t>(ip + 12);
+  const uint64_t destination = LoadBe<uint32_t>(ip + 16);
+  const uint16_t fragment = LoadBe<uint16_t>(ip + 6);
+  constexpr uint16_t kMoreFragmentsOrOffset = 0x3fff;
+  if ((fragment & kMoreFragmentsOrOffset) != 0) {
+    return HashFragment(source, destination);
+  }
+  const size_t header = static_cast<size_t>(ip[0] & 0x0f) * 4;
+  if (header < kIpv4MinHeader || header > captured) {
+    return HashEnds(source, destination, ip[9]);
+  }
+  return HashFlow(source, destination, ip[9], ip + header, captured - header);
+}
+
+uint64_t Hash6(const uint8_t* ip, size_t captured) {
+  const uint64_t source = HashAddress6(ip + 8);
+  const uint64_t destination = HashAddress6(ip + 24);
+  uint8_t next = ip[6];
+  size_t at = kIpv6Header;
+  while (true) {
+    switch (next) {
+      case kFragment:
+        return HashFragment(source, destination);
+      case kHopByHop:
+      case kRouting:
+      case kDestinationOptions:
+      case kMobility:
+      case kAuthentication: {
+        if (at + 2 > captured) {
+          return HashEnds(source, destination, next);
+        }
+        const size_t words = ip[at + 1];
+        const size_t length = next == kAuthentication ? (words + 2) * 4 : (words + 1) * 8;
+        next = ip[at];
+        at += length;
+        if (at > captured) {
+          return HashEnds(source, destination, next);
+        }
+        break;
+      }
+      default:
+        return HashFlow(source, destination, next, ip + at, captured - at);
+    }
+  }
+}
+
+}  // namespace
+
+uint64_t MixHash(uint64_t a, uint64_t b) {
+  constexpr uint64_t kGolden = 0x9e3779b97f4a7c15ULL;
+  return Mix(Mix(a + kGolden) ^ (b + kGolden));
+}
+
+uint32_t OriginalLength(const uint8_t* ip, size_t captured) {
+  uint32_t length = 0;
+  if (captured >= 4 && ip[0] >> 4 == 4) {
+    length = LoadBe<uint16_t>(ip + 2);
+  } else if (captured >= 6 && ip[0] >> 4 == 6) {
+    const uint32_t payload = LoadBe<uint16_t>(ip + 4);
+    length = payload == 0 ? 0 : payload + kIpv6Header;
+  }
+  return std::max(length, static_cast<uint32_t>(captured));
+}
+
+uint64_t SymmetricFlowHash(const uint8_t* ip, size_t captured) {
+  if (captured >= kIpv4MinHeader && ip[0] >> 4 == 4) {
+    return Hash4(ip, captured);
+  }
+  if (captured >= kIpv6Header && ip[0] >> 4 == 6) {
+    return Hash6(ip, captured);
+  }
+  return MixHash(0, 0);
+}
+
+}  // namespace pcap_zmq

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+//
+// What the pipe reads from an IP header: the packet's original length and the flow it belongs to.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pcap_zmq {
+
+/// The packet's length as its IP header gives it, in bytes.
+/// Shape:   `ip` holds `captured` >= 1 bytes from the IP header on.
+/// Errors:  `captured` where the header is cut, gives no length (jumbogram, BIG TCP) or gives one
+///          below what was captured.
+/// Source:  RFC 791 total length; RFC 8200 payload length + 40.
+uint32_t OriginalLength(const uint8_t* ip, size_t captured);
+
+/// A hash of the packet's flow, the same for both directions.
+///
+/// Addresses, protocol and, where all of the flow's packets carry them, ports go in.  Fragments are
+/// hashed by addresses alone, the first fragment too, so that the pieces
+/// of one datagram stay together.  A packet without a readable IP header hashes to a constant.
+/// Threads: pure.
+/// Source:  TCP, UDP, UDP-Lite, DCCP and SCTP ports; IPv6 extension headers of RFC 8200 section 4.
+uint64_t SymmetricFlowHash(const uint8_t* ip, size_t captured);
+
+/// A well-mixed 64-bit value of a pair, for choosing among endpoints.
+uint64_t MixHash(uint64_t a, uint64_t b);
+
+}  // namespace pcap_zmq

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#include "base/log.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <ctime>
+#include <string>
+
+namespace pcap_zmq {
+namespace {
+
+// Set once before threads start, read-only afterwards.
+std::string_view log_program = "pcap-zmq";
+LogFormat log_format = LogFormat::kText;
+
+std::string_view Name(LogLevel level) {
+  switch (level) {
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      break;
+  }
+  return "error";
+}
+
+// Escapes as JSON does; in text lines quotes and backslashes stay as they are.
+void AppendEscaped(std::string* line, std::string_view text, bool json) {
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      std::array<char, 8> escaped{};
+      std::snprintf(escaped.data(), escaped.size(), "\\u%04x", static_cast<unsigned>(c));
+      line->append(escaped.data());
+    } else {
+      if (json && (c == '"' || c == '\\')) {
+        line->push_back('\\');
+      }
+      line->push_back(c);
+    }
+  }
+}
+
+std::string UtcNow() {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  tm utc{};
+  gmtime_r(&now.tv_sec, &utc);
+  std::array<char, 32> text{};
+  const size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
+  std::array<char, 8> millis{};
+  std::snprintf(millis.data(), millis.size(), ".%03dZ", static_cast<int>(now.tv_nsec / 1'000'000));
+  return std::string(text.data(), length) + millis.data();
+}
+
+}  // namespace
+
+void SetUpLog(std::string_view program, LogFormat format) {
+  log_program = program;
+  log_format = format;
+}
+
+void Log(LogLevel level, std::string_view message) {
+  std::string line;
+  if (log_format == LogFormat::kJson) {
+    line = R"({"time":")" + UtcNow() + R"(","level":")";
+    line.append(Name(level)).append(R"(","program":")").append(log_program);
+    line.append(R"(","message":")");
+    AppendEscaped(&line, message, true);
+    line.append("\"}\n");
+  } else {
+    line.append(log_program).append(": ");
+    if (level != LogLevel::kInfo) {
+      line.append(Name(level)).append(": ");
+    }
+    AppendEscaped(&line, message, false);
+    line.push_back('\n');
+  }
+  // Nobody is left to tell when stderr is gone.
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+}  // namespace pcap_zmq

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: MIT
+#include "codec/sender_table.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace pcap_zmq {
+namespace {
+
+constexpr std::string_view kUnnamed = "unnamed";
+constexpr std::string_view kOther = "other";
+constexpr std::string_view kLegacy = "legacy";
+
+// More open gaps than this come only from a broken or hostile sender; the oldest is settled early.
+constexpr size_t kMaxGaps = 64;
+
+}  // namespace
+
+SenderTable::SenderTable(size_t max_senders, const Clock* clock)
+    : max_senders_(max_senders), clock_(clock) {}
+
+bool SenderTable::Accept(const FrameHeader& header, uint32_t valid_packets, uint64_t bytes) {
+  const Nanoseconds now = clock_->MonotonicNow();
+  const std::lock_guard lock(mutex_);
+  Stream* stream = FindOrAddStream(header, now);
+  const uint64_t begin = header.first_ordinal;
+  const uint64_t end = begin + header.packet_count;
+  if (begin < stream->next_ordinal) {
+    if (!FillGap(stream, begin, end)) {
+      return false;
+    }
+  } else {
+    AddGap(stream, stream->next_ordinal, begin, now, false);
+    stream->next_ordinal = end;
+  }
+  // What a damaged frame held after its valid records has not arrived either.
+  AddGap(stream, begin + valid_packets, end, now, false);
+  SenderSnapshot& totals = stream->sender->totals;
+  ++totals.frames;
+  totals.packets += valid_packets;
+  totals.bytes += bytes;
+  return true;
+}
+
+void SenderTable::AcceptControl(const FrameHeader& header, const ControlReport& report) {
+  const Nanoseconds now = clock_->MonotonicNow();
+  const std::lock_guard lock(mutex_);
+  Stream* stream = FindOrAddStream(header, now);
+  if (header.first_ordinal > stream->next_ordinal) {
+    AddGap(stream, stream->next_ordinal, header.first_ordinal, now, false);
+    stream->next_ordinal = header.first_ordinal;
+  }
+  if (stream->sender == &stream->unclaimed || stream->sender->totals.name != report.name) {
+    NameStream(stream, report.name);
+  }
+  Sender* sender = stream->sender;
+  sender->last_heard = now;
+  SenderSnapshot& totals = sender->totals;
+  ++totals.frames;
+  totals.version = report.version;
+  totals.has_totals = true;
+  totals.totals = report.totals;
+}
+
+void SenderTable::AcceptLegacy(uint32_t packets, uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  Sender* sender = FindOrAddSender(kLegacy);
+  sender->last_heard = clock_->MonotonicNow();
+  ++sender->totals.frames;
+  sender->totals.packets += packets;
+  sender->totals.bytes += bytes;
+}
+
+void SenderTable::Settle() {
+  const Nanoseconds now = clock_->MonotonicNow();
+  const Nanoseconds due = now - kSettleTime;
+  const std::lock_guard lock(mutex_);
+  for (auto& [id, stream] : streams_) {
+    std::erase_if(stream.gaps, [&, s = &stream](const Gap& gap) {
+      if (gap.since > due) {
+        return false;
+      }
+      SettleGap(s, gap);
+      return true;
+    });
+    if (stream.sender == &stream.unclaimed && now - stream.first_heard >= kNamingTime) {
+      NameStream(&stream, kUnnamed);
+    }
+  }
+}
+
+std::vector<SenderSnapshot> SenderTable::Snapshot() const {
+  const Nanoseconds now = clock_->MonotonicNow();
+  const std::lock_guard lock(mutex_);
+  std::vector<SenderSnapshot> all;
+  all.reserve(senders_.size());
+  for (const auto& [name, sender] : senders_) {
+    all.push_back(sender.totals);
+    all.back().seconds_since_heard =
+        static_cast<double>(now - sender.last_heard) / static_cast<double>(kNanosPerSecond);
+  }
+  std::sort(all.begin(), all.end(),
+            [](const SenderSnapshot& a, const SenderSnapshot& b) { return a.name < b.name; });
+  return all;
+}
+
+SenderTable::Stream* SenderTable::FindOrAddStream(const FrameHeader& header, Nanoseconds now) {
+  auto found = streams_.find(header.stream_id);
+  if (found == streams_.end()) {
+    if (streams_.size() >= 4 * max_senders_) {
+      EvictOldestStream();
+    }
+    found = streams_.try_emplace(header.stream_id).first;
+    Stream& stream = found->second;
+    stream.sender = &stream.unclaimed;
+    stream.first_heard = now;
+    stream.next_ordinal = header.first_ordinal;
+    AddGap(&stream, 0, header.first_ordinal, now, true);
+  }
+  found->second.last_heard = now;
+  found->second.sender->last_heard = now;
+  return &found->second;
+}
+
+void SenderTable::NameStream(Stream* stream, std::string_view name) {
+  Sender* sender = FindOrAddSender(name);
+  if (stream->sender == &stream->unclaimed) {
+    SenderSnapshot& to = sender->totals;
+    const SenderSnapshot& from = stream->unclaimed.totals;
+    to.frames += from.frames;
+    to.packets += from.packets;
+    to.bytes += from.bytes;
+    to.lost_packets += from.lost_packets;
+    to.unseen_packets += from.unseen_packets;
+    sender->last_heard = stream->last_heard;
+  }
+  stream->sender = sender;
+}
+
+SenderTable::Sender* SenderTable::FindOrAddSender(std::string_view name) {
+  std::string key(name.empty() ? kUnnamed : name);
+  const bool reserved = key == kUnnamed || key == kOther || key == kLegacy;
+  if (!reserved && !senders_.contains(key) && senders_.size() >= max_senders_) {
+    key = kOther;
+  }
+  Sender& sender = senders_[key];
+  sender.totals.name = key;
+  return &sender;
+}
+
+void SenderTable::AddGap(Stream* stream, uint64_t begin, uint64_t end, Nanoseconds now,
+                         bool unseen) {
+  if (begin >= end) {
+    return;
+  }
+  stream->gaps.push_back({begin, end, now, unseen});
+  BoundGaps(stream);
+}
+
+// Takes [begin, end) out of the gap that holds it; false when no gap holds all of it.
+bool SenderTable::FillGap(Stream* stream, uint64_t begin, uint64_t end) {
+  const auto gap = std::find_if(stream->gaps.begin(), stream->gaps.end(),
+                                [&](const Gap& g) { return g.begin <= begin && end <= g.end; });
+  if (gap == stream->gaps.end()) {
+    return false;
+  }
+  const Gap tail{end, gap->end, gap->since, gap->unseen};
+  gap->end = begin;
+  // Next to its other half, which is as old, so that the gaps stay sorted by age.
+  const auto next = gap->begin == gap->end ? stream->gaps.erase(gap) : std::next(gap);
+  if (tail.begin < tail.end) {
+    stream->gaps.insert(next, tail);
+    BoundGaps(stream);
+  }
+  return true;
+}
+
+void SenderTable::BoundGaps(Stream* stream) {
+  if (stream->gaps.size() > kMaxGaps) {
+    SettleGap(stream, stream->gaps.front());
+    stream->gaps.erase(stream->gaps.begin());
+  }
+}
+
+void SenderTable::SettleGap(Stream* stream, const Gap& gap) {
+  SenderSnapshot& totals = stream->sender->totals;
+  (gap.unseen ? totals.unseen_packets : totals.lost_packets) += gap.end - gap.begin;
+}
+
+void SenderTable::EvictOldestStream() {
+  const auto oldest = std::min_element(
+      streams_.begin(), streams_.end(),
+      [](const auto& a, const auto& b) { return a.second.last_heard < b.second.last_heard; });
+  for (const Gap& gap : oldest->second.gaps) {
+    SettleGap(&oldest->second, gap);
+  }
+  if (oldest->second.sender == &oldest->second.unclaimed) {
+    NameStream(&oldest->second, kUnnamed);
+  }
+  streams_.erase(oldest);
+}
+
+}  // namespace pcap_zmq

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+//
+// What the receiver knows of its senders: which packets of each stream came, which never did, and
+// what the senders say of themselves.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/stats.h"
+#include "codec/control_frame.h"
+#include "codec/frame_format.h"
+
+namespace pcap_zmq {
+
+/// Accounts of streams and senders, bounded whatever arrives.
+///
+/// A stream's packets count for the sender that its control frames name.  After an outage a stream
+/// starts with the data that had waited, so its packets are held back from the snapshots until it
+/// is named, and count for "unnamed" if that does not happen within kNamingTime.  Names beyond the
+/// limit count for "other".
+/// Threads: any; the decoder writes and the metrics endpoint takes snapshots.
+class SenderTable {
+ public:
+  /// A gap in a stream's ordinals is settled as lost when it has stayed open for this long.
+  static constexpr Nanoseconds kSettleTime = 2 * kNanosPerSecond;
+
+  /// A stream without a control frame for so long is reported as "unnamed".
+  static constexpr Nanoseconds kNamingTime = 10 * kNanosPerSecond;
+
+  /// `max_senders` different names are reported; four times as many streams are remembered, the
+  /// one not heard of for longest being forgotten first.  `clock` outlives the table.
+  SenderTable(size_t max_senders, const Clock* clock);
+
+  /// Accounts for a data frame of which `valid_packets` are usable, `bytes` long with their record
+  /// headers.
+  /// Errors:  false when the stream's packets were accepted before: do not deliver them.
+  bool Accept(const FrameHeader& header, uint32_t valid_packets, uint64_t bytes);
+
+  /// Accounts for a control frame.
+  void AcceptControl(const FrameHeader& header, const ControlReport& report);
+
+  /// Accounts for a message of the 2012 sender.
+  void AcceptLegacy(uint32_t packets, uint64_t bytes);
+
+  /// Settles gaps that are due.  Call about once a second.
+  void Settle();
+
+  /// All senders heard of, by name.
+  std::vector<SenderSnapshot> Snapshot() const;
+
+ private:
+  // Packets [begin, end) of a stream that have not arrived.
+  struct Gap {
+    uint64_t begin = 0;
+    uint64_t end = 0;
+    Nanoseconds since = 0;
+    bool unseen = false;  // from before this receiver first heard of the stream
+  };
+  struct Sender {
+    SenderSnapshot totals;
+    Nanoseconds last_heard = 0;
+  };
+  struct Stream {
+    Sender* sender = nullptr;  // `unclaimed` until the stream is named
+    Sender unclaimed;          // what is not in any snapshot yet
+    Nanoseconds first_heard = 0;
+    uint64_t next_ordinal = 0;
+    std::vector<Gap> gaps;
+    Nanoseconds last_heard = 0;
+  };
+
+  Stream* FindOrAddStream(const FrameHeader& header, Nanoseconds now);
+  // The stream's packets count for `name` from now on, and so do those that nobody had claimed.
+  void NameStream(Stream* stream, std::string_view name);
+  Sender* FindOrAddSender(std::string_view name);
+  static void AddGap(Stream* stream, uint64_t begin, uint64_t end, Nanoseconds now, bool unseen);
+  static bool FillGap(Stream* stream, uint64_t begin, uint64_t end);
+  static void BoundGaps(Stream* stream);
+  static void SettleGap(Stream* stream, const Gap& gap);
+  void EvictOldestStream();
+
+  const size_t max_senders_;
+  const Clock* const clock_;
+  mutable std::mutex mutex_;
+  // All below are guarded by mutex_.  Senders are never removed: Stream points at them.
+  std::unordered_map<std::string, Sender> senders_;
+  std::unordered_map<uint64_t, Stream> streams_;
+};
+
+}  // namespace pcap_zmq

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: MIT
+#include "sink/fifo_sink.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "sink/stop_wait.h"
+
+namespace pcap_zmq {
+namespace {
+
+constexpr Nanoseconds kReaderCheck = 20 * kNanosPerMilli;  // nothing tells of a reader that comes
+constexpr Nanoseconds kPathCheck = kNanosPerSecond;
+constexpr Nanoseconds kRewriteCheck = 5 * kNanosPerMilli;
+constexpr uint64_t kForgetEvery = uint64_t{64} * 1024;
+constexpr int kReaderLogLines = 20;  // in kReaderLogWindow
+constexpr Nanoseconds kReaderLogWindow = 10 * kNanosPerSecond;
+
+std::string Reason(int error) {
+  return std::strerror(error);  // NOLINT: messages of known errors are static
+}
+
+Status MakeFifo(const FifoOptions& options) {
+  if (::mkfifo(options.path.c_str(), options.mode) == 0 || errno == EEXIST) {
+    return {};
+  }
+  const int error = errno;
+  const size_t slash = options.path.rfind('/');
+  const std::string directory =
+      slash == std::string::npos ? "." : options.path.substr(0, slash + 1);
+  if (error == ENOENT || error == ENOTDIR) {
+    return ConfigError("cannot make the FIFO " + options.path + ": there is no directory " +
+                       directory + "; make it or name another path");
+  }
+  if (error == EACCES || error == EPERM || error == EROFS) {
+    return ConfigError("cannot make the FIFO " + options.path + ": no permission to write into " +
+                       directory + " (" + Reason(error) + "); name another path");
+  }
+  const std::string message = "cannot make the FIFO " + options.path + ": " + Reason(error);
+  return error == ENAMETOOLONG || error == ELOOP ? ConfigError(message) : RuntimeError(message);
+}
+
+Status CheckKind(const FifoOptions& options, const struct stat& status) {
+  if (S_ISFIFO(status.st_mode)) {
+    return {};
+  }
+  if (S_ISREG(status.st_mode)) {
+    return ConfigError(options.path + " is a regular file, not a FIFO; write file:" + options.path +
+                       " to replace it by a capture file, or remove it");
+  }
+  if (S_ISDIR(status.st_mode)) {
+    return ConfigError(options.path + " is a directory; name a path in it, such as " +
+                       options.path + "/capture.pcap");
+  }
+  return ConfigError(options.path + " is neither a FIFO nor a missing path; name another one");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<FifoSink>> FifoSink::Open(const FifoOptions& options, SinkStats* stats,
+                                                 const Clock* clock, const StopEvent* stop) {
+  struct stat status {};
+  if (options.path.empty()) {
+    return ConfigError("the output's path is empty; name a path for the FIFO");
+  }
+  if (::stat(options.path.c_str(), &status) != 0) {
+    if (Status made = MakeFifo(options); !made.ok()) {
+      return made.error();
+    }
+    if (::stat(options.path.c_str(), &status) != 0) {
+      const int error = errno;
+      return ConfigError("cannot use " + options.path + ": " + Reason(error));
+    }
+  }
+  if (Status kind = CheckKind(options, status); !kind.ok()) {
+    return kind.error();
+  }
+  std::unique_ptr<FifoSink> sink(new FifoSink(options, stats, clock, stop));
+  if (const int error = sink->OpenWriteEnd(); error != 0 && error != ENXIO) {
+    return error == EACCES || error == EPERM
+               ? ConfigError("no permission to write to the FIFO " + options.path +
+                             "; change its owner or mode")
+               : RuntimeError("cannot open the FIFO " + options.path + ": " + Reason(error));
+  }
+  sink->LookForReader();
+  return sink;
+}
+
+FifoSink::FifoSink(const FifoOptions& options, SinkStats* stats, const Clock* clock,
+                   const StopEvent* stop)
+    : options_(options),
+      stats_(stats),
+      clock_(clock),
+      stop_(stop),
+      header_(FileHeader(options.link_type)),
+      converter_(options.link_type) {}
+
+FifoSink::~FifoSink() {
+  Finish();
+}
+
+int FifoSink::OpenWriteEnd() {
+  // Without O_NONBLOCK the open would wait for a reader; O_RDWR would hide that there is none.
+  UniqueFd fd(::open(options_.path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  if (!fd.valid()) {
+    return errno;
+  }
+  if (::fstat(fd.get(), &identity_) != 0) {
+    return errno;
+  }
+  if (!S_ISFIFO(identity_.st_mode)) {
+    return EINVAL;
+  }
+  for (int bytes = options_.pipe_bytes; bytes >= 4096; bytes /= 2) {
+    if (::fcntl(fd.get(), F_SETPIPE_SZ, bytes) >= 0) {
+      break;
+    }
+  }
+  fd_ = std::move(fd);
+  return 0;
+}
+
+void FifoSink::LookForReader() {
+  if (!fd_.valid()) {
+    const int error = OpenWriteEnd();
+    if (error == ENXIO) {
+      path_fault_ = false;
+      return;
+    }
+    if (error != 0) {
+      PathFault(error == EINVAL ? "it is no longer a FIFO" : Reason(error));
+      return;
+    }
+    path_fault_ = false;
+  }
+  if ((EventsOf(fd_.get(), 0) & POLLERR) == 0) {
+    StartSession();
+  }
+}
+
+void FifoSink::StartSession() {
+  attached_ = true;
+  usable_.store(true, std::memory_order_relaxed);
+  stats_->reader_attached.Set(1);
+  if (readers_++ > 0) {
+    stats_->reopens.Add();
+  }
+  header_written_ = 0;
+  log_.StartSession();
+  LogReader("a reader has opened " + options_.path);
+  Pump();
+}
+
+bool FifoSink::Pump() {
+  while (attached_) {
+    const bool in_header = header_written_ < header_.size();
+    const std::span<const uint8_t> bytes =
+        in_header ? std::span<const uint8_t>(header_).subspan(header_written_) : log_.Unwritten();
+    if (bytes.empty()) {
+      break;
+    }
+    const ssize_t written = ::write(fd_.get(), bytes.data(), bytes.size());
+    const int error = errno;
+    if (written < 0) {
+      if (error == EINTR) {
+        continue;
+      }
+      if (error != EAGAIN) {
+        ReaderLeft();
+      }
+      break;
+    }
+    const auto count = static_cast<size_t>(written);
+    stats_->delivered_bytes.Add(count);
+    if (in_header) {
+      header_written_ += count;
+    } else {
+      log_.MarkWritten(count);
+      bytes_since_forget_ += count;
+    }
+  }
+  TakeTally();
+  if (attached_ && bytes_since_forget_ >= kForgetEvery) {
+    ForgetTaken();
+  }
+  return attached_ && header_written_ == header_.size() && log_.AllWritten();
+}
+
+void FifoSink::TakeTally() {
+  const ReplayLog::Tally tally = log_.TakeTally();
+  stats_->delivered_packets.Add(tally.first);
+  stats_->rewritten_packets.Add(tally.again);
+  stats_->queued_packets.Add(-static_cast<int64_t>(tally.first));
+}
+
+void FifoSink::Deliver(RecordBlockPtr block) {
+  uint64_t unconvertible = 0;
+  block = converter_.Convert(std::move(block), &unconvertible);
+  stats_->dropped.Add(SinkDropReason::kLinkType, unconvertible);
+  if (block->packet_count == 0) {
+    return;
+  }
+  if (gave_up_ || finished_) {
+    stats_->dropped.Add(SinkDropReason::kShutdown, block->packet_count);
+    return;
+  }
+  stats_->queued_packets.Add(block->packet_count);
+  log_.Append(block);
+  while (!Pump()) {
+    if (!Wait()) {
+      GiveUp();
+      return;
+    }
+  }
+  stats_->delivery.Observe(clock_->WallNow() - block->oldest_timestamp, block->packet_count);
+}
+
+bool FifoSink::Wait() {
+  const Nanoseconds timeout = attached_ ? kPathCheck : kReaderCheck;
+  const std::optional<short> events = WaitWritable(watch_fd(), timeout, *stop_, *clock_, stats_);
+  if (!events.has_value()) {
+    return false;
+  }
+  if ((*events & POLLERR) != 0) {
+    ReaderLeft();
+  }
+  CheckPath();
+  if (!attached_) {
+    LookForReader();
+  }
+  return true;
+}
+
+void FifoSink::GiveUp() {
+  // From here on nothing more may be written: the pipe may end inside of a record.
+  gave_up_ = true;
+  const uint64_t packets = log_.undelivered();
+  stats_->dropped.Add(SinkDropReason::kShutdown, packets);
+  stats_->queued_packets.Add(-static_cast<int64_t>(packets));
+}
+
+Nanoseconds FifoSink::Service() {
+  if (finished_ || gave_up_) {
+    return kPathCheck;
+  }
+  if (attached_ && (EventsOf(fd_.get(), 0) & POLLERR) != 0) {
+    ReaderLeft();
+  }
+  CheckPath();
+  if (!attached_) {
+    LookForReader();
+    return attached_ ? kRewriteCheck : kReaderCheck;
+  }
+  if (!Pump()) {
+    return attached_ ? kRewriteCheck : kReaderCheck;
+  }
+  if (const Nanoseconds now = clock_->MonotonicNow(); now >= next_forget_) {
+    // Lets go of memory when the traffic stops; in traffic Pump() does it.
+    next_forget_ = now + kPathCheck;
+    ForgetTaken();
+  }
+  return kPathCheck;
+}
+
+uint64_t FifoSink::Unread() const {
+  int unread = 0;
+  if (::ioctl(fd_.get(), FIONREAD, &unread) != 0) {
+    // The pipe cannot hold more than this.
+    unread = ::fcntl(fd_.get(), F_GETPIPE_SZ);
+  }
+  return static_cast<uint64_t>(std::max(0, unread));
+}
+
+void FifoSink::ForgetTaken() {
+  bytes_since_forget_ = 0;
+  if (log_.held_bytes() > 0) {
+    log_.Forget(Unread());
+  }
+}
+
+void FifoSink::ReaderLeft() {
+  // Asked before anything else happens to the pipe: it tells exactly what the reader has taken.
+  const uint64_t unread = Unread();
+  TakeTally();
+  log_.Rewind(unread);
+  if (!Drain(unread)) {
+    // Closing discards the pipe's content unless somebody else holds the FIFO open.
+    fd_.Reset();
+  }
+  attached_ = false;
+  usable_.store(false, std::memory_order_relaxed);
+  stats_->reader_attached.Set(0);
+  const uint64_t packets = log_.CountWaitingAgain();
+  LogReader("the reader of " + options_.path + " has gone; " + std::to_string(packets) +
+            " packets that it left unread wait for the next one");
+}
+
+bool FifoSink::Drain(uint64_t unread) {
+  if (unread == 0) {
+    return true;
+  }
+  const std::string self = "/proc/self/fd/" + std::to_string(fd_.get());
+  const UniqueFd read_end(::open(self.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  if (!read_end.valid()) {
+    return false;
+  }
+  std::vector<uint8_t> waste(std::min<uint64_t>(unread, kForgetEvery));
+  while (unread > 0) {
+    const ssize_t taken = ::read(read_end.get(), waste.data(),
+                                 static_cast<size_t>(std::min<uint64_t>(unread, waste.size())));
+    if (taken < 0 && errno == EINTR) {
+      continue;
+    }
+    if (taken <= 0) {
+      break;  // a new reader was quicker
+    }
+    unread -= static_cast<uint64_t>(taken);
+  }
+  return true;
+}
+
+void FifoSink::CheckPath() {
+  const Nanoseconds now = clock_->MonotonicNow();
+  if (attached_ && now < next_path_check_) {
+    return;
+  }
+  next_path_check_ = now + kPathCheck;
+  struct stat status {};
+  bool known = ::stat(options_.path.c_str(), &status) == 0;
+  if (!known && errno == ENOENT) {
+    if (Status made = MakeFifo(options_); !made.ok()) {
+      PathFault(made.error().message);
+    } else if (known = ::stat(options_.path.c_str(), &status) == 0; known) {
+      LogReader(options_.path + " had been deleted and was made anew");
+    }
+  }
+  // An attached reader keeps its FIFO, whatever has become of the path; others come by the path.
+  const bool same = status.st_dev == identity_.st_dev && status.st_ino == identity_.st_ino;
+  if (known && !same && !attached_) {
+    fd_.Reset();
+  }
+}
+
+void FifoSink::Finish() {
+  if (finished_) {
+    return;
+  }
+  if (attached_ && (EventsOf(fd_.get(), 0) & POLLERR) != 0) {
+    ReaderLeft();
+  }
+  // What was delivered before may wait for a second time; a reader that is there gets the drain's
+  // time to take it.
+  while (!gave_up_ && attached_ && !Pump() && stop_->requested() && Wait()) {
+  }
+  finished_ = true;
+  const uint64_t waiting = log_.CountWaitingAgain();
+  if (waiting > 0) {
+    Log(LogLevel::kWarning, options_.path + ": the last reader left " + std::to_string(waiting) +
+                                " packets unread, and no other came to take them");
+  }
+  attached_ = false;
+  usable_.store(false, std::memory_order_relaxed);
+  stats_->reader_attached.Set(0);
+  fd_.Reset();
+}
+
+void FifoSink::PathFault(const std::string& message) {
+  if (!path_fault_) {
+    path_fault_ = true;
+    Log(LogLevel::kError, "cannot write to " + options_.path + ": " + message + "; trying on");
+  }
+}
+
+void FifoSink::LogReader(const std::string& message) {
+  const Nanoseconds now = clock_->MonotonicNow();
+  if (now >= log_window_end_) {
+    log_window_end_ = now + kReaderLogWindow;
+    log_lines_left_ = kReaderLogLines;
+  }
+  if (log_lines_left_ > 0) {
+    --log_lines_left_;
+    Log(LogLevel::kInfo, message);
+  }
+}
+
+}  // namespace pcap_zmq

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+#include "sink/queued_sink.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "sink/pcap_format.h"
+#include "sink/stop_wait.h"
+
+namespace pcap_zmq {
+namespace {
+
+constexpr Nanoseconds kPushSlice = 20 * kNanosPerMilli;  // how late a stop may be noticed
+// What a queued block costs besides its records.
+constexpr size_t kBlockOverhead = 256;
+
+}  // namespace
+
+Result<std::unique_ptr<QueuedSink>> QueuedSink::Start(std::unique_ptr<PacketSink> inner,
+                                                      const QueueOptions& options, SinkStats* stats,
+                                                      const Clock* clock, const StopEvent* stop) {
+  std::unique_ptr<QueuedSink> sink(new QueuedSink(std::move(inner), options, stats, clock, stop));
+  if (!sink->wake_fd_.valid()) {
+    return RuntimeError("cannot make an eventfd for the output " + stats->label);
+  }
+  try {
+    sink->thread_ = std::thread([raw = sink.get()] { raw->Run(); });
+  } catch (const std::system_error& error) {
+    return RuntimeError("cannot start a thread for the output " + stats->label + ": " +
+                        error.what());
+  }
+  return sink;
+}
+
+QueuedSink::QueuedSink(std::unique_ptr<PacketSink> inner, const QueueOptions& options,
+                       SinkStats* stats, const Clock* clock, const StopEvent* stop)
+    : inner_(std::move(inner)),
+      policy_(options.policy),
+      stats_(stats),
+      clock_(clock),
+      stop_(stop),
+      queue_(options.max_bytes),
+      wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+
+QueuedSink::~QueuedSink() {
+  Finish();
+}
+
+void QueuedSink::Deliver(RecordBlockPtr block) {
+  const uint32_t packets = block->packet_count;
+  const size_t weight = block->records.size() + kBlockOverhead;
+  block = Compact(std::move(block));
+  // Before the push: the thread may have the block out of the queue before this one goes on.
+  stats_->queued_packets.Add(packets);
+  if (policy_ == OverflowPolicy::kBlock) {
+    if (!PushWaiting(block, weight)) {
+      dropped_at_shutdown_ += packets;
+      return;  // queued until Finish() counts them
+    }
+  } else if (!queue_.TryPush(block, weight)) {
+    stats_->queued_packets.Add(-int64_t{packets});
+    stats_->dropped.Add(SinkDropReason::kQueueFull, packets);
+    return;
+  }
+  if (sleeping_.exchange(false)) {
+    Wake();
+  }
+}
+
+bool QueuedSink::PushWaiting(RecordBlockPtr& block, size_t weight) {
+  while (true) {
+    // Once the drain is over there is still room to be had, but no time to wait for it.
+    const bool over =
+        !thread_.joinable() || (stop_->requested() && clock_->MonotonicNow() >= stop_->deadline());
+    if (queue_.Push(block, weight, over ? 0 : kPushSlice)) {
+      return true;
+    }
+    if (over) {
+      return false;
+    }
+  }
+}
+
+void QueuedSink::Wake() {
+  const uint64_t one = 1;
+  // It can only be full of earlier calls, which wake as well.
+  [[maybe_unused]] const ssize_t written = ::write(wake_fd_.get(), &one, sizeof one);
+}
+
+void QueuedSink::Run() {
+  while (!queue_.Finished()) {
+    std::optional<RecordBlockPtr> block = queue_.Pop(0);
+    if (!block.has_value()) {
+      const Nanoseconds timeout = inner_->Service();
+      // Announced before the last look into the queue: whoever pushes after it sees the flag.
+      sleeping_.store(true);
+      block = queue_.Pop(0);
+      if (!block.has_value() && !queue_.Finished()) {
+        Sleep(timeout);
+        continue;
+      }
+      sleeping_.store(false);
+    }
+    if (block.has_value()) {
+      stats_->queued_packets.Add(-int64_t{(*block)->packet_count});
+      inner_->Deliver(std::move(*block));
+    }
+  }
+  inner_->Finish();
+}
+
+void QueuedSink::Sleep(Nanoseconds timeout) {
+  std::array<pollfd, 2> waits = {pollfd{wake_fd_.get(), POLLIN, 0},
+                                 pollfd{inner_->watch_fd(), 0, 0}};
+  const timespec limit = ToTimespec(timeout);
+  ::ppoll(waits.data(), waits.size(), &limit, nullptr);
+  sleeping_.store(false);
+  uint64_t calls = 0;
+  // Empty if something else ended the wait.
+  [[maybe_unused]] const ssize_t taken = ::read(wake_fd_.get(), &calls, sizeof calls);
+}
+
+void QueuedSink::Finish() {
+  if (!thread_.joinable()) {
+    return;
+  }
+  queue_.Close();
+  Wake();
+  thread_.join();
+  stats_->dropped.Add(SinkDropReason::kShutdown, dropped_at_shutdown_);
+  stats_->queued_packets.Add(-static_cast<int64_t>(dropped_at_shutdown_));
+  dropped_at_shutdown_ = 0;
+}
+
+}  // namespace pcap_zmq

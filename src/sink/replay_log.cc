@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+#include "sink/replay_log.h"
+
+#include <algorithm>
+
+#include "sink/pcap_format.h"
+
+namespace pcap_zmq {
+namespace {
+
+// Small blocks are gathered in pieces of this size.
+constexpr size_t kCopyBytes = 4 * kSmallBlockBytes;
+
+}  // namespace
+
+void ReplayLog::Append(const RecordBlockPtr& block) {
+  const std::span<const uint8_t> records = block->records;
+  if (records.empty()) {
+    return;
+  }
+  if (records.size() >= kSmallBlockBytes) {
+    segments_.push_back({end_, block, {}, block->packet_count, 0});
+  } else {
+    // Spans into `copy` stay valid because it never grows beyond what was reserved.
+    if (segments_.empty() ||
+        segments_.back().copy.capacity() - segments_.back().copy.size() < records.size()) {
+      segments_.push_back({end_, nullptr, {}, 0, 0});
+      segments_.back().copy.reserve(kCopyBytes);
+    }
+    Segment& last = segments_.back();
+    last.copy.insert(last.copy.end(), records.begin(), records.end());
+    last.packets += block->packet_count;
+  }
+  end_ += records.size();
+  appended_packets_ += block->packet_count;
+}
+
+size_t ReplayLog::Find(uint64_t position) const {
+  const auto found =
+      std::partition_point(segments_.begin(), segments_.end(),
+                           [&](const Segment& segment) { return segment.end() <= position; });
+  return static_cast<size_t>(found - segments_.begin());
+}
+
+std::span<const uint8_t> ReplayLog::Unwritten() const {
+  const size_t index = Find(position_);
+  if (index == segments_.size()) {
+    return {};
+  }
+  const Segment& segment = segments_[index];
+  return segment.bytes().subspan(static_cast<size_t>(position_ - segment.begin));
+}
+
+void ReplayLog::MarkWritten(size_t bytes) {
+  position_ += bytes;
+}
+
+ReplayLog::Tally ReplayLog::TakeTally() {
+  Count();
+  const Tally tally = tally_;
+  tally_ = {};
+  return tally;
+}
+
+void ReplayLog::Count() {
+  for (size_t i = Find(tallied_to_); i < segments_.size() && tallied_to_ < position_; ++i) {
+    Segment& segment = segments_[i];
+    const uint64_t segment_end = segment.end();
+    const bool all_first = tallied_to_ >= first_to_;
+    const bool all_again = segment_end <= first_to_;
+    if (position_ < segment_end || (!all_first && !all_again)) {
+      if (!CountRecords(&segment)) {
+        return;
+      }
+      continue;
+    }
+    const uint64_t packets = segment.packets - segment.tallied;
+    segment.tallied = segment.packets;
+    tallied_to_ = segment_end;
+    if (all_first) {
+      tally_.first += packets;
+      first_packets_ += packets;
+      first_to_ = segment_end;
+    } else {
+      tally_.again += packets;
+    }
+  }
+}
+
+bool ReplayLog::CountRecords(Segment* segment) {
+  const uint64_t segment_end = segment->end();
+  while (tallied_to_ < segment_end) {
+    const uint64_t next =
+        tallied_to_ + RecordSize(segment->bytes().data() + (tallied_to_ - segment->begin));
+    if (next > position_) {
+      return false;
+    }
+    tallied_to_ = next;
+    ++segment->tallied;
+    if (next <= first_to_) {
+      ++tally_.again;
+    } else {
+      ++tally_.first;
+      ++first_packets_;
+      first_to_ = next;
+    }
+  }
+  return true;
+}
+
+uint64_t ReplayLog::TakenTo(uint64_t unread) const {
+  // More bytes unread than records written: the rest of them are the capture header's.
+  return position_ - std::min(unread, position_ - session_begin_);
+}
+
+void ReplayLog::Forget(uint64_t unread) {
+  Count();
+  // The tally may be behind what was read by a part of one record, never by a whole one.
+  const uint64_t taken_to = std::min(TakenTo(unread), tallied_to_);
+  while (!segments_.empty() && segments_.front().end() <= taken_to) {
+    segments_.pop_front();
+  }
+}
+
+void ReplayLog::Rewind(uint64_t unread) {
+  Count();
+  const uint64_t taken_to = TakenTo(unread);
+  const size_t index = Find(taken_to);
+  position_ = taken_to;
+  if (index < segments_.size()) {
+    Segment& segment = segments_[index];
+    const RecordBoundary boundary = LastBoundary(segment.bytes(), taken_to - segment.begin);
+    segment.tallied = boundary.packets;
+    position_ = segment.begin + boundary.bytes;
+    for (size_t i = index + 1; i < segments_.size(); ++i) {
+      segments_[i].tallied = 0;
+    }
+  }
+  tallied_to_ = position_;
+  // Until the next session starts, nothing has been written to anybody.
+  session_begin_ = position_;
+}
+
+uint64_t ReplayLog::CountWaitingAgain() const {
+  uint64_t packets = 0;
+  uint64_t at = tallied_to_;
+  for (size_t i = Find(at); i < segments_.size() && at < first_to_; ++i) {
+    const Segment& segment = segments_[i];
+    while (at < first_to_ && at < segment.end()) {
+      at += RecordSize(segment.bytes().data() + (at - segment.begin));
+      ++packets;
+    }
+  }
+  return packets;
+}
+
+}  // namespace pcap_zmq

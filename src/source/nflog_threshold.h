@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+//
+// How many packets the kernel is to put into one NFLOG batch.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace pcap_zmq {
+
+/// The largest batch that a source which follows the rate asks the kernel for.
+inline constexpr uint32_t kMaxNflogThreshold = 512;
+
+/// The batch size for a group whose batches are now of `current` packets: about a millisecond of
+/// traffic, so that a large batch saves work and none is waited for long.  It stays `current` while
+/// that is within a quarter, so that it does not flap.
+inline uint32_t FollowThreshold(uint32_t current, uint64_t packets_per_second) {
+  const auto wanted =
+      static_cast<uint32_t>(std::clamp<uint64_t>(packets_per_second / 1000, 1, kMaxNflogThreshold));
+  const uint32_t difference = wanted > current ? wanted - current : current - wanted;
+  return wanted == 1 || uint64_t{difference} * 4 > current ? wanted : current;
+}
+
+}  // namespace pcap_zmq

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+#include "transport/pull_socket.h"
+
+#include <zmq.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <new>
+#include <utility>
+
+#include "transport/endpoint_resolution.h"
+#include "transport/socket_options.h"
+
+namespace pcap_zmq {
+namespace {
+
+std::string BindAdvice(int error) {
+  switch (error) {
+    case EADDRINUSE:
+      return "; another program listens there: end it or choose another port";
+    case ENODEV:
+    case EADDRNOTAVAIL:
+      return "; the address is not this host's: write tcp://0.0.0.0:1234 to listen on all";
+    case EACCES:
+      return "; ports below 1024 and others' directories need more privileges";
+    default:
+      return "; write it like tcp://0.0.0.0:1234 or ipc:///run/pipe.sock";
+  }
+}
+
+}  // namespace
+
+// A received message in memory of the pool, until the last of its packets is out.
+struct PullSocket::Held {
+  zmq_msg_t message;
+  Frame::ReleaseFn release_memory;
+  void* memory;
+};
+
+Result<std::unique_ptr<PullSocket>> PullSocket::Bind(const ZmqContext& context,
+                                                     const PullOptions& options,
+                                                     ReceiverStats* stats) {
+  ZmqSocketHandle socket(zmq_socket(context.handle(), ZMQ_PULL));
+  if (socket == nullptr) {
+    return RuntimeError("cannot make a ZeroMQ socket: " + LastZmqError());
+  }
+  SetCommonOptions(socket.get());
+  SetOption(socket.get(), ZMQ_RCVHWM, options.buffer_frames);
+  SetOption(socket.get(), ZMQ_IPV6, IsIpv6Literal(options.endpoint) ? 1 : 0);
+  const auto max_message = static_cast<int64_t>(options.max_message);
+  zmq_setsockopt(socket.get(), ZMQ_MAXMSGSIZE, &max_message, sizeof max_message);
+  auto pull = std::unique_ptr<PullSocket>(new PullSocket(context, std::move(socket), stats));
+  if (zmq_bind(pull->socket_.get(), options.endpoint.c_str()) != 0) {
+    const int error = zmq_errno();
+    return ConfigError("cannot bind endpoint '" + options.endpoint + "': " + zmq_strerror(error) +
+                       BindAdvice(error));
+  }
+  std::array<char, 512> bound{};
+  size_t length = bound.size();
+  zmq_getsockopt(pull->socket_.get(), ZMQ_LAST_ENDPOINT, bound.data(), &length);
+  pull->bound_endpoint_ = bound.data();
+  return pull;
+}
+
+PullSocket::PullSocket(const ZmqContext& context, ZmqSocketHandle socket, ReceiverStats* stats)
+    : socket_(std::move(socket)),
+      monitor_(context, socket_.get()),
+      stats_(stats),
+      held_pool_(sizeof(Held)) {}
+
+bool PullSocket::Receive(Frame* frame) {
+  zmq_msg_t message;
+  zmq_msg_init(&message);
+  int size = -1;
+  do {
+    size = zmq_msg_recv(&message, socket_.get(), ZMQ_DONTWAIT);
+  } while (size < 0 && errno == EINTR);
+  if (size < 0) {
+    zmq_msg_close(&message);
+    return false;
+  }
+  Frame memory = held_pool_.Allocate(sizeof(Held));
+  void* const place = memory.data();
+  const auto [release_memory, owner] = memory.Release();
+  auto* held = new (place) Held{{}, release_memory, owner};
+  zmq_msg_init(&held->message);
+  zmq_msg_move(&held->message, &message);
+  zmq_msg_close(&message);
+  *frame = Frame(static_cast<uint8_t*>(zmq_msg_data(&held->message)), static_cast<size_t>(size),
+                 &ReleaseHeld, held);
+  return true;
+}
+
+void PullSocket::ReleaseHeld(void* owner) {
+  auto* held = static_cast<Held*>(owner);
+  zmq_msg_close(&held->message);
+  const auto release_memory = held->release_memory;
+  release_memory(held->memory);
+}
+
+void PullSocket::Wait(std::span<const int> fds, Nanoseconds timeout) {
+  std::array<zmq_pollitem_t, 8> items{};
+  items[0] = {socket_.get(), -1, ZMQ_POLLIN, 0};
+  int count = 1;
+  for (const int fd : fds) {
+    if (fd >= 0 && count < static_cast<int>(items.size())) {
+      // POLLIN on the stop event; a FIFO's write end reports its lost reader as an error.
+      items[static_cast<size_t>(count++)] = {nullptr, fd, ZMQ_POLLIN | ZMQ_POLLERR, 0};
+    }
+  }
+  const Nanoseconds millis = (timeout + kNanosPerMilli - 1) / kNanosPerMilli;
+  zmq_poll(items.data(), count, static_cast<long>(std::max<Nanoseconds>(millis, 0)));
+}
+
+void PullSocket::PollConnections() {
+  monitor_.Poll();
+  stats_->connected_peers.Set(static_cast<int64_t>(monitor_.connections().size()));
+  stats_->disconnects.AdvanceTo(monitor_.disconnects());
+}
+
+}  // namespace pcap_zmq

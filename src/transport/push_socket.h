@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+//
+// The sender's end of the wire.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "transport/frame_transport.h"
+#include "transport/socket_monitor.h"
+#include "transport/zmq_context.h"
+
+namespace pcap_zmq {
+
+struct PushOptions {
+  std::string endpoint;
+  int buffer_frames = 1000;                     ///< ZMQ_SNDHWM
+  uint64_t buffer_bytes = 64ULL * 1024 * 1024;  ///< of frames not yet handed to the kernel
+};
+
+/// Connects to one receiver and buffers for it, also while it is away.
+///
+/// Frames wait in ZeroMQ up to both limits of PushOptions; beyond them Send() refuses.
+/// Threads: Send() and all else from one thread, which may be another than the one that connected.
+class PushSocket final : public FrameSender {
+ public:
+  /// Connecting goes on in the background for as long as the socket lives.
+  /// Errors:  kConfig when the endpoint cannot be parsed or its host does not exist.
+  static Result<std::unique_ptr<PushSocket>> Connect(const ZmqContext& context,
+                                                     const PushOptions& options);
+  ~PushSocket() override;
+  PushSocket(const PushSocket&) = delete;
+  PushSocket& operator=(const PushSocket&) = delete;
+
+  SendOutcome Send(Frame frame) override;
+
+  const std::string& endpoint() const { return options_.endpoint; }
+  bool connected() const { return !monitor_.connections().empty(); }
+  /// Takes in connections made and lost; call it a few times a second.
+  void PollConnections() { monitor_.Poll(); }
+
+  /// Amounts of frames.
+  struct Tally {
+    uint64_t frames = 0;
+    uint64_t packets = 0;
+    uint64_t bytes = 0;
+
+    Tally& operator+=(const Tally& other) {
+      frames += other.frames;
+      packets += other.packets;
+      bytes += other.bytes;
+      return *this;
+    }
+  };
+  /// Everything that Send() accepted.
+  const Tally& accepted() const { return accepted_; }
+  /// The part of it that ZeroMQ has let go of: handed to the kernel or, when a connection broke
+  /// under it, lost.  The difference is what ZeroMQ buffers.
+  Tally released() const;
+
+  /// What ZeroMQ buffers, as parts of what it may: 0 empty, 1 full, whichever limit is nearer.
+  double fill() const;
+
+  /// Whether everything accepted has reached the receiver's host: nothing is buffered here and the
+  /// peer's kernel has acknowledged what ours held.
+  bool Delivered();
+
+  /// Closes; what is buffered still has `linger` to leave, in the context's destructor.
+  void Close(Nanoseconds linger);
+
+ private:
+  struct Account;
+  struct InFlight;
+
+  PushSocket(const ZmqContext& context, ZmqSocketHandle socket, const PushOptions& options);
+  static void OnReleased(void* data, void* hint);
+
+  const PushOptions options_;
+  ZmqSocketHandle socket_;
+  SocketMonitor monitor_;
+  FramePool in_flight_pool_;  // of InFlight objects
+  std::shared_ptr<Account> account_;
+  Tally accepted_;
+};
+
+}  // namespace pcap_zmq

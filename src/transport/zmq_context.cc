@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#include "transport/zmq_context.h"
+
+#include <zmq.h>
+
+#include <cerrno>
+#include <cstdlib>
+
+namespace pcap_zmq {
+
+ZmqContext::ZmqContext(int io_threads) : context_(zmq_ctx_new()) {
+  if (context_ == nullptr) {
+    std::abort();  // out of memory
+  }
+  zmq_ctx_set(context_, ZMQ_IO_THREADS, io_threads);
+}
+
+ZmqContext::~ZmqContext() {
+  while (zmq_ctx_term(context_) != 0 && errno == EINTR) {
+  }
+}
+
+void ZmqSocketCloser::operator()(void* socket) const {
+  zmq_close(socket);
+}
+
+std::string LastZmqError() {
+  return zmq_strerror(zmq_errno());
+}
+
+}  // namespace pcap_zmq

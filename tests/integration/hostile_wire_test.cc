@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT
+//
+// What anybody who reaches the receiver's port can send: it is refused and counted, and the
+// neighbours' packets still arrive.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "tests/integration/pipe_fixture.h"
+#include "tests/integration/wire_peer.h"
+#include "tests/support/packet_builder.h"
+
+namespace pcap_zmq::testing {
+namespace {
+
+constexpr uint64_t kMiB = 1 << 20;
+
+// Sanitizers keep freed memory for a while.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr uint64_t kKeptBySanitizers = 512 * kMiB;
+#else
+constexpr uint64_t kKeptBySanitizers = 0;
+#endif
+
+class HostileWire : public PipeTest {
+ protected:
+  void SetUp() override {
+    PipeTest::SetUp();
+    if (IsSkipped()) {
+      return;
+    }
+    reader_ = std::make_unique<FifoReader>(fifo_);
+    receiver_ = StartReceiver({}, fifo_);
+    ASSERT_NE(receiver_, nullptr);
+    neighbour_ = std::make_unique<WirePush>(kDataPort);
+    attacker_ = std::make_unique<WirePush>(kDataPort);
+    // Warm, so that growth can be judged.
+    ExpectTheNeighbourIsHeard();
+    resident_at_start_ = receiver_->ResidentBytes();
+  }
+
+  void TearDown() override {
+    if (receiver_ != nullptr && !HasFatalFailure()) {
+      ExpectTheNeighbourIsHeard();
+      Terminate(receiver_.get());
+      ASSERT_TRUE(reader_->WaitForEnd());
+      const Capture capture = ParseCapture(reader_->captures().at(0));
+      EXPECT_EQ(capture.error, "");
+      EXPECT_EQ(capture.trailing_bytes, 0u);
+    }
+    neighbour_.reset();
+    attacker_.reset();
+    PipeTest::TearDown();
+  }
+
+  static Bytes Records(uint32_t count) {
+    Bytes records;
+    for (uint32_t i = 0; i < count; ++i) {
+      AppendRecord(&records, Ipv4Packet("neighbour"), 1'700'000'000 * kNanosPerSecond);
+    }
+    return records;
+  }
+
+  /// A valid plain frame of two packets.
+  static HeaderFields ValidFields(const Bytes& payload) {
+    HeaderFields fields;
+    fields.packet_count = 2;
+    fields.raw_length = static_cast<uint32_t>(payload.size());
+    fields.stream_id = 0xbad;
+    return fields;
+  }
+
+  void ExpectTheNeighbourIsHeard() {
+    const Bytes payload = Records(2);
+    HeaderFields fields = ValidFields(payload);
+    fields.stream_id = 0x600d;
+    fields.sequence = neighbour_frames_;
+    fields.first_ordinal = 2 * neighbour_frames_;
+    ASSERT_TRUE(neighbour_->Send(MakeFrame(fields, payload)));
+    ++neighbour_frames_;
+    const auto delivered = [this] { return ReadReceiver(fifo_).sink_delivered; };
+    const uint64_t expected = 2 * neighbour_frames_ + others_;
+    EXPECT_TRUE(WaitUntil([&] { return delivered() == expected; }))
+        << delivered() << " delivered, not " << expected;
+    EXPECT_TRUE(receiver_->running());
+  }
+
+  static double Rejected(const Labels& labels = {}) {
+    return Metric(kReceiverMetricsPort, "pcap_zmq_receiver_rejected_frames_total", labels);
+  }
+
+  void SendHostile(std::span<const uint8_t> message) { ASSERT_TRUE(attacker_->Send(message)); }
+
+  /// Waits until `count` frames were refused in all, and expects them under `reason`.
+  static void ExpectRejected(double count, const std::string& reason) {
+    EXPECT_TRUE(WaitUntil([&] { return Rejected() >= count; })) << Rejected();
+    EXPECT_EQ(Rejected(), count);
+    EXPECT_EQ(Rejected({{"reason", reason}}), count) << reason;
+  }
+
+  void ExpectMemoryGrewByAtMost(uint64_t bytes) const {
+    EXPECT_LE(receiver_->ResidentBytes(), resident_at_start_ + bytes + kKeptBySanitizers);
+  }
+
+  std::unique_ptr<FifoReader> reader_;
+  std::unique_ptr<WirePush> neighbour_;
+  std::unique_ptr<WirePush> attacker_;
+  uint64_t neighbour_frames_ = 0;
+  uint64_t others_ = 0;  // packets of hostile frames that are rightly delivered
+  uint64_t resident_at_start_ = 0;
+};
+
+TEST_F(HostileWire, RandomBytesAreRefused) {
+  std::mt19937 random(20250301);
+  constexpr int kMessages = 2000;
+  for (int i = 0; i < kMessages; ++i) {
+    Bytes message(1 + random() % 3000);
+    for (uint8_t& byte : message) {
+      byte = static_cast<uint8_t>(random());
+    }
+    ASSERT_NO_FATAL_FAILURE(SendHostile(message));
+  }
+  EXPECT_TRUE(WaitUntil([] { return Rejected() == kMessages; })) << Rejected();
+}
+
+TEST_F(HostileWire, AnEmptyMessageIsRefused) {
+  ASSERT_NO_FATAL_FAILURE(SendHostile({}));
+  ExpectRejected(1, "too_short");
+}
+
+TEST_F(HostileWire, EveryTruncationOfAFrameIsRefused) {
+  const Bytes payload = Records(2);
+  const Bytes frame = MakeFrame(ValidFields(payload), payload);
+  for (size_t size = 1; size < frame.size(); ++size) {
+    ASSERT_NO_FATAL_FAILURE(SendHostile({frame.data(), size}));
+  }
+  const auto all = static_cast<double>(frame.size() - 1);
+  EXPECT_TRUE(WaitUntil([&] { return Rejected() == all; })) << Rejected();
+}
+
+TEST_F(HostileWire, TruncatedPackedPayloadsAreRefused) {
+  const Bytes payload = Records(2);
+  const Bytes packed = ZlibPack(payload);
+  HeaderFields fields = ValidFields(payload);
+  fields.codec = 1;
+  for (size_t size = 0; size < packed.size(); ++size) {
+    ASSERT_NO_FATAL_FAILURE(SendHostile(MakeFrame(fields, {packed.data(), size})));
+  }
+  const auto all = static_cast<double>(packed.size());
+  EXPECT_TRUE(WaitUntil([&] { return Rejected() == all; })) << Rejected();
+}
+
+TEST_F(HostileWire, WrongMagicIsRefused) {
+  const Bytes payload = Records(2);
+  HeaderFields fields = ValidFields(payload);
+  fields.magic ^= 0x01000000;
+  ASSERT_NO_FATAL_FAILURE(SendHostile(MakeFrame(fields, payload)));
+  ExpectRejected(1, "magic");
+}
+
+TEST_F(HostileWire, AnUnknownVersionIsRefused) {
+  const Bytes payload = Records(2);
+  HeaderFields fields = ValidFields(payload);
+  fields.version = 2;
+  ASSERT_NO_FATAL_FAILURE(SendHostile(MakeFrame(fields, payload)));
+  ExpectRejected(1, "version");
+}
+
+TEST_F(HostileWire, AnUnknownCodecIsRefused) {
+  const Bytes payload = Records(2);
+  HeaderFields fields = ValidFields(payload);
+  fields.codec = 7;
+  ASSERT_NO_FATAL_FAILURE(SendHostile(MakeFrame(fields, payload)));
+  ExpectRejected(1, "codec");
+}
+
+TEST_F(HostileWire, ReservedBitsAreRefused) {
+  const Bytes payload = Records(2);
+  HeaderFields fields = ValidFields(payload);
+  fields.flags = 0x8000;
+  ASSERT_NO_FATAL_FAILURE(SendHostile(MakeFrame(fields, payload)));
+  fields.flags = 0;
+  fields.reserved = 1;
+  ASSERT_NO_FATAL_FAILURE(SendHostile(MakeFrame(fields, payload)));
+  ExpectRejected(2, "header");
+}
+
+TEST_F(HostileWire, ARecordLongerThanItsFrameEndsTheFrameAfterTheRecordsBeforeIt) {
+  Bytes payload = Records(2);
+  const size_t second = payload.size() / 2;
+  StoreLe<uint32_t>(payload.data() + second + 8, 200'000);
+  StoreLe<uint32_t>(payload.data() + second + 12, 200'000);
+  ASSERT_NO_FATAL_FAILURE(SendHostile(MakeFrame(ValidFields(payload), payload)));
+  ExpectRejected(1, "record_chain");
+  others_ = 1;
+  // The record that could not be used is not forgotten: it is counted as lost.
+  EXPECT_TRUE(WaitUntil([this] { return ReadReceiver(fifo_).lost == 1; }));
+}
+
+TEST_F(HostileWire, ADeclaredRawLengthOfFourGigabytesIsRefused) {
+  const Bytes payload = Records(2);
+  const Bytes packed = ZlibPack(payload);
+  for (const uint8_t codec : {uint8_t{0}, uint8_t{1}, uint8_t{2}}) {
+    HeaderFields fields = ValidFields(payload);
+    fields.codec = codec;
+    fields.raw_length = UINT32_MAX;
+    ASSERT_NO_FATAL_FAILURE(SendHostile(MakeFrame(fields, packed)));
+  }
+  ExpectRejected(3, "header");
+  ExpectMemoryGrewByAtMost(64 * kMiB);
+}
+
+TEST_F(HostileWire, AZlibBombIsRefusedWithoutBeingUnpacked) {
+  const Bytes bomb = ZlibBomb(256 * kMiB);
+  HeaderFields fields;
+  fields.codec = 1;
+  fields.stream_id = 0xbad;
+  fields.packet_count = 1000;
+  fields.raw_length = kMiB;
+  ASSERT_NO_FATAL_FAILURE(SendHostile(MakeFrame(fields, bomb)));
+  EXPECT_TRUE(WaitUntil([] { return Rejected() == 1; })) << Rejected();
+  // The same in the 2012 sender's clothes.
+  Bytes legacy = {0x01};
+  legacy.insert(legacy.end(), bomb.begin(), bomb.end());
+  ASSERT_NO_FATAL_FAILURE(SendHostile(legacy));
+  EXPECT_TRUE(WaitUntil([] { return Rejected({{"reason", "legacy"}}) == 1; }));
+  ExpectMemoryGrewByAtMost(96 * kMiB);
+}
+
+TEST_F(HostileWire, AMessageOfAHundredMebibytesCutsItsSenderOff) {
+  const Bytes huge(100 * kMiB, 0x42);
+  ASSERT_NO_FATAL_FAILURE(SendHostile(huge));
+  EXPECT_TRUE(WaitUntil(
+      [] { return Metric(kReceiverMetricsPort, "pcap_zmq_receiver_disconnects_total") >= 1; }));
+  ExpectMemoryGrewByAtMost(64 * kMiB);
+}
+
+TEST_F(HostileWire, TenThousandSenderNamesAreReportedAsABoundedNumber) {
+  constexpr int kNames = 10'000;
+  for (int i = 0; i < kNames; ++i) {
+    const std::string json = "{\"name\":\"evil" + std::to_string(i) +
+                             "\\\"\\n{}\",\"version\":\"1\",\"captured\":1,\"sent\":1}";
+    HeaderFields fields;
+    fields.flags = kControlFlag;
+    fields.packet_count = 0;
+    fields.stream_id = 1'000'000 + static_cast<uint64_t>(i);
+    fields.raw_length = static_cast<uint32_t>(json.size());
+    ASSERT_NO_FATAL_FAILURE(SendHostile(
+        MakeFrame(fields, {reinterpret_cast<const uint8_t*>(json.data()), json.size()})));
+  }
+  const auto frames = [] { return Metric(kReceiverMetricsPort, "pcap_zmq_receiver_frames_total"); };
+  const double expected = kNames + static_cast<double>(neighbour_frames_);
+  EXPECT_TRUE(WaitUntil([&] { return frames() == expected; })) << frames();
+  const auto metrics = MetricsSnapshot::Fetch(kReceiverMetricsPort);
+  ASSERT_TRUE(metrics.ok()) << metrics.error().message;
+  const auto names = metrics.value().LabelValues("pcap_zmq_receiver_frames_total", "sender");
+  // --max-senders, and the collective names.
+  EXPECT_LE(names.size(), 1024u + 3);
+  EXPECT_GE(names.size(), 1000u);
+  for (const std::string& name : names) {
+    EXPECT_EQ(name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                     "0123456789._-"),
+              std::string::npos)
+        << name;
+  }
+  EXPECT_EQ(Rejected(), 0);
+  ExpectMemoryGrewByAtMost(64 * kMiB);
+}
+
+TEST_F(HostileWire, AControlFrameThatIsNoJsonIsRefused) {
+  const std::string_view text = "{\"name\": ";
+  HeaderFields fields;
+  fields.flags = kControlFlag;
+  fields.packet_count = 0;
+  fields.raw_length = static_cast<uint32_t>(text.size());
+  ASSERT_NO_FATAL_FAILURE(
+      SendHostile(MakeFrame(fields, {reinterpret_cast<const uint8_t*>(text.data()), text.size()})));
+  ExpectRejected(1, "control");
+}
+
+TEST_F(HostileWire, ARepeatedFrameIsDeliveredOnce) {
+  const Bytes payload = Records(2);
+  const Bytes frame = MakeFrame(ValidFields(payload), payload);
+  ASSERT_NO_FATAL_FAILURE(SendHostile(frame));
+  ASSERT_NO_FATAL_FAILURE(SendHostile(frame));
+  ExpectRejected(1, "duplicate");
+  others_ = 2;
+}
+
+}  // namespace
+}  // namespace pcap_zmq::testing

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+// Twin of src/source/nflog_source.cc
+//
+// How a source follows the rate and how it stops.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+
+#include "source/nflog_source.h"
+#include "tests/source/nflog_fixture.h"
+#include "tests/source/raw_sender.h"
+
+namespace pcap_zmq {
+namespace {
+
+using testing::kDay;
+using testing::kNeverFlush;
+using testing::LoopbackV4;
+using testing::LoopbackV6;
+using testing::NflogSourceTest;
+using testing::WithoutCapability;
+
+using NflogControlTest = NflogSourceTest;
+
+TEST_F(NflogControlTest, CalmTrafficIsDeliveredPacketByPacket) {
+  Log("output", "log group 10");
+  const auto source = Open({.groups = {10}, .flush_interval = kNeverFlush});
+  EXPECT_EQ(stats_.nflog_threshold.Value(), 1);
+  Send(1);
+  EXPECT_EQ(ReadAll(source.get()).size(), 1U);
+}
+
+TEST_F(NflogControlTest, KernelBatchGrowsAndShrinksWithTheRate) {
+  Log("output", "log group 10");
+  const auto source = Open({.groups = {10}, .flush_interval = kNeverFlush});
+  Send(1);
+  ASSERT_EQ(ReadAll(source.get()).size(), 1U);
+  source->FollowRate(50'000);
+  EXPECT_EQ(stats_.nflog_threshold.Value(), 50);
+  Send(49);
+  EXPECT_EQ(source->Read(batch_.get(), 0), kNothing) << "the kernel holds the batch back";
+  Send(1);
+  EXPECT_EQ(ReadAll(source.get()).size(), 50U);
+  source->FollowRate(100);
+  EXPECT_EQ(stats_.nflog_threshold.Value(), 1);
+  Send(1);
+  EXPECT_EQ(ReadAll(source.get()).size(), 1U);
+  EXPECT_EQ(stats_.damaged_records.Value(), 0U);
+}
+
+TEST_F(NflogControlTest, QuietGroupIsNotHeldBackByABusyOne) {
+  Log("output", "meta nfproto ipv4 log group 10\n udp dport 5000 meta nfproto ipv6 log group 11");
+  const auto source = Open({.groups = {10, 11}, .flush_interval = kNeverFlush});
+  Send(1, LoopbackV6("quiet"));
+  Send(999);
+  ASSERT_EQ(ReadAll(source.get()).size(), 1000U);
+  source->FollowRate(100'000);
+  EXPECT_EQ(stats_.nflog_threshold.Value(), 99);
+  Send(1, LoopbackV6("quiet"));
+  EXPECT_EQ(ReadAll(source.get()).size(), 1U);
+}
+
+TEST_F(NflogControlTest, FixedThresholdDoesNotFollowTheRate) {
+  Log("output", "log group 10");
+  const auto source = Open({.groups = {10}, .threshold = 3, .flush_interval = kNeverFlush});
+  Send(3);
+  EXPECT_EQ(ReadAll(source.get()).size(), 3U);
+  source->FollowRate(500'000);
+  EXPECT_EQ(stats_.nflog_threshold.Value(), 3);
+  Send(2);
+  EXPECT_EQ(source->Read(batch_.get(), 0), kNothing);
+  Send(1);
+  EXPECT_EQ(ReadAll(source.get()).size(), 3U);
+}
+
+TEST_F(NflogControlTest, DroppedCapabilityFreezesTheThresholdWithOneWarning) {
+  Log("output", "log group 10");
+  const auto source = Open({.groups = {10}, .flush_interval = kNeverFlush});
+  const WithoutCapability without(CAP_NET_ADMIN);
+  ::testing::internal::CaptureStderr();
+  for (int round = 0; round < 3; ++round) {
+    Send(1);
+    EXPECT_EQ(ReadAll(source.get()).size(), 1U);
+    source->FollowRate(50'000);
+  }
+  EXPECT_EQ(ReadAll(source.get()).size(), 0U);
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
+  EXPECT_NE(log.find("CAP_NET_ADMIN"), std::string::npos) << log;
+  EXPECT_EQ(stats_.nflog_threshold.Value(), 1);
+}
+
+TEST_F(NflogControlTest, StoppingDeliversWhatTheKernelHoldsBackThenEndsAndFreesTheGroup) {
+  Log("output", "log group 10");
+  const auto source = Open({.groups = {10}, .threshold = 100, .flush_interval = kNeverFlush});
+  Send(10);
+  EXPECT_EQ(source->Read(batch_.get(), 0), kNothing);
+  stop_.Request(0);
+  source->StopIntake();
+  Send(5);
+  EXPECT_EQ(ReadAll(source.get()).size(), 10U);
+  EXPECT_EQ(source->Read(batch_.get(), kDay), kEnd);
+  EXPECT_EQ(source->Read(batch_.get(), 0), kEnd);
+  EXPECT_EQ(group(0).captured_packets.Value(), 10U);
+  EXPECT_NE(Open({.groups = {10}}), nullptr);
+}
+
+TEST_F(NflogControlTest, StoppingWithoutTheCapabilityDeliversWhatWasLoggedThenEnds) {
+  Log("output", "log group 10");
+  const auto source = Open({.groups = {10}, .threshold = 100});
+  const WithoutCapability without(CAP_NET_ADMIN);
+  Send(10);
+  source->StopIntake();
+  size_t packets = 0;
+  ReadStatus status = kNothing;
+  while (status != kEnd) {
+    status = source->Read(batch_.get(), kNanosPerMilli);
+    packets += batch_->size();
+  }
+  EXPECT_EQ(packets, 10U);
+  Send(200);
+  EXPECT_EQ(source->Read(batch_.get(), 0), kEnd);
+}
+
+TEST_F(NflogControlTest, StoppingAfterAnOverrunStillCountsTheLosses) {
+  Log("output", "log group 10");
+  const auto source = Open({.groups = {10},
+                            .receive_buffer_bytes = 64 * 1024,
+                            .threshold = 10,
+                            .flush_interval = kNeverFlush});
+  // The last five wait in the kernel for the rest of their batch.
+  constexpr int kSent = 20'005;
+  Send(kSent);
+  source->StopIntake();
+  while (source->Read(batch_.get(), 0) == kPackets) {
+  }
+  EXPECT_EQ(source->Read(batch_.get(), 0), kEnd);
+  EXPECT_GE(stats_.overruns.Value(), 1U);
+  EXPECT_GT(group(0).kernel_lost_packets.Value(), 0U);
+  EXPECT_EQ(group(0).captured_packets.Value() + group(0).kernel_lost_packets.Value(),
+            static_cast<uint64_t>(kSent));
+}
+
+}  // namespace
+}  // namespace pcap_zmq
