@@ -46,7 +46,7 @@ std::string OneLine(std::string_view text) {
 }
 
 ExitNow Fail(const ProgramText& program, std::string_view message) {
-  return {"", std::string(program.name) + ": error: " + OneLine(message) + "\n", 2};
+  return {"", std::string(program.name) + ": error: " + OneLine(message) + "\n", 2, ""};
 }
 
 std::vector<std::string> Spellings(const std::vector<Option>& options) {
@@ -243,13 +243,21 @@ Given Questions(const Given& given, const std::vector<Option>& options) {
   return questions;
 }
 
+std::string VersionLine(const ProgramText& program) {
+  std::string line = std::string(program.name) + " " + std::string(kVersion);
+  if (!kRevision.empty()) {
+    line += " (revision " + std::string(kRevision) + ")";
+  }
+  return line + "\n";
+}
+
 std::optional<ExitNow> Answer(const ProgramText& program, const Actions& actions,
                               const std::vector<Option>& options) {
   if (actions.help) {
-    return ExitNow{FormatHelp(program, options), "", 0};
+    return ExitNow{FormatHelp(program, options), "", 0, ""};
   }
   if (actions.version) {
-    return ExitNow{std::string(program.name) + " " + std::string(kVersion) + "\n", "", 0};
+    return ExitNow{VersionLine(program), "", 0, ""};
   }
   return std::nullopt;
 }
@@ -291,6 +299,15 @@ std::optional<ExitNow> ApplyLayers(const ProgramText& program, const Given& argu
     }
   }
   return std::nullopt;
+}
+
+ExitNow HealthCheck(const ProgramText& program, const std::string& metrics) {
+  if (metrics.empty()) {
+    return Fail(program, "flag --healthcheck: there is nobody to ask where --metrics is off");
+  }
+  ExitNow exit;
+  exit.ask = metrics;
+  return exit;
 }
 
 std::optional<ExitNow> MissingPositionals(const ProgramText& program,
@@ -341,6 +358,9 @@ std::variant<Config, ExitNow> Load(const ProgramText& program, int argc, const c
                       DescribeOptions(&sibling, &sibling_actions), &options)) {
     return *std::move(exit);
   }
+  if (actions.healthcheck) {
+    return HealthCheck(program, config.metrics);
+  }
   if (std::optional<ExitNow> exit = MissingPositionals(program, options)) {
     return *std::move(exit);
   }
@@ -348,7 +368,7 @@ std::variant<Config, ExitNow> Load(const ProgramText& program, int argc, const c
     return FailViolation(program, *violation, options);
   }
   if (actions.print_config) {
-    return ExitNow{FormatConfigFile(options) + "\n", "", 0};
+    return ExitNow{FormatConfigFile(options) + "\n", "", 0, ""};
   }
   return config;
 }

@@ -15,11 +15,12 @@ namespace pcap_zmq {
 inline constexpr std::string_view kSenderProgram = "pcap-zmq-send";
 inline constexpr std::string_view kReceiverProgram = "pcap-zmq-recv";
 
-/// Nothing to run: print the texts and exit.
+/// Nothing to run: print the texts, ask for the health if that was wanted, and exit.
 struct ExitNow {
   std::string out;  ///< for stdout: --help, --version, --print-config
   std::string err;  ///< for stderr: one line that says what was wrong, where, and what to do
   int status = 0;   ///< 0, or 2 for a wrong configuration
+  std::string ask;  ///< not empty: ask /healthz at this --metrics address for the status
 };
 
 /// Reads the whole configuration and validates it.

@@ -55,6 +55,7 @@ struct Actions {
   bool help = false;
   bool version = false;
   bool print_config = false;
+  bool healthcheck = false;
   std::string config_file;
 };
 

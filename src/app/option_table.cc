@@ -238,6 +238,9 @@ void AddActions(Actions* actions, std::vector<Option>* options) {
   options->push_back(Flag(
       {"print-config", "Process", "", "print the configuration in effect as such a file, and exit"},
       &actions->print_config));
+  options->push_back(Flag({"healthcheck", "Process", "",
+                           "ask the running program's /healthz, and exit with 0 if it is well"},
+                          &actions->healthcheck));
   options->push_back(
       Flag({"version", "Process", "", "print the version and exit"}, &actions->version));
   options->push_back(

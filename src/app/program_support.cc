@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "metrics/health_probe.h"
 
 namespace pcap_zmq {
 
@@ -23,10 +24,18 @@ void ReserveStandardDescriptors() {
   }
 }
 
-int PrintAndExit(const ExitNow& exit) {
+int PrintAndExit(std::string_view program, const ExitNow& exit) {
   std::fputs(exit.out.c_str(), stdout);
   std::fputs(exit.err.c_str(), stderr);
-  return std::fflush(stdout) == 0 ? exit.status : 1;
+  if (std::fflush(stdout) != 0) {
+    return 1;
+  }
+  if (exit.ask.empty()) {
+    return exit.status;
+  }
+  SetUpLog(program, LogFormat::kText);
+  const Status health = AskHealth(exit.ask);
+  return health.ok() ? 0 : ReportAndExit(health.error());
 }
 
 int ReportAndExit(const Error& error) {

@@ -3,6 +3,7 @@
 // What the two programs' main functions share.
 #pragma once
 
+#include <string_view>
 #include <thread>
 
 #include "app/config_loader.h"
@@ -18,8 +19,8 @@ namespace pcap_zmq {
 /// is meant for a terminal.  Call it first.
 void ReserveStandardDescriptors();
 
-/// Prints what a configuration asked for instead of a run; returns the exit status.
-int PrintAndExit(const ExitNow& exit);
+/// Prints or asks what a configuration asked for instead of a run; returns the exit status.
+int PrintAndExit(std::string_view program, const ExitNow& exit);
 
 /// Logs why a program cannot start; returns the exit status: 2 for what the user can mend in the
 /// configuration, 1 for the rest.

@@ -18,7 +18,7 @@ int RunReceiver(int argc, const char* const* argv, const char* const* envp) {
   ReserveStandardDescriptors();
   auto loaded = LoadReceiverConfig(argc, argv, envp);
   if (const auto* exit = std::get_if<ExitNow>(&loaded)) {
-    return PrintAndExit(*exit);
+    return PrintAndExit(kReceiverProgram, *exit);
   }
   const ReceiverConfig& config = std::get<ReceiverConfig>(loaded);
   SetUpLog(kReceiverProgram, config.log_format);

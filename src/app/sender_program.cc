@@ -43,7 +43,7 @@ int RunSender(int argc, const char* const* argv, const char* const* envp) {
   ReserveStandardDescriptors();
   auto loaded = LoadSenderConfig(argc, argv, envp);
   if (const auto* exit = std::get_if<ExitNow>(&loaded)) {
-    return PrintAndExit(*exit);
+    return PrintAndExit(kSenderProgram, *exit);
   }
   const SenderConfig& config = std::get<SenderConfig>(loaded);
   SetUpLog(kSenderProgram, config.log_format);

@@ -8,4 +8,7 @@ namespace pcap_zmq {
 /// The project's version, as CMakeLists.txt gives it.
 inline constexpr std::string_view kVersion = PCAP_ZMQ_VERSION;
 
+/// What was built, where the build says so (-DPCAP_ZMQ_REVISION=...): a commit; else empty.
+inline constexpr std::string_view kRevision = PCAP_ZMQ_REVISION;
+
 }  // namespace pcap_zmq

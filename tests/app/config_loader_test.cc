@@ -357,6 +357,13 @@ TEST(ConfigLoader, VersionNamesProgramAndVersion) {
   EXPECT_EQ(exit.out, "pcap-zmq-recv " + std::string(kVersion) + "\n");
 }
 
+TEST(ConfigLoader, HealthcheckNeedsNoPositionalsAndAsksWhereMetricsAre) {
+  EXPECT_EQ(Exit<SenderConfig>({"--healthcheck"}).ask, "127.0.0.1:9477");
+  EXPECT_EQ(Exit<ReceiverConfig>({"--healthcheck"}, {"PCAP_ZMQ_METRICS=0.0.0.0:99"}).ask,
+            "0.0.0.0:99");
+  EXPECT_TRUE(Contains(Refusal<SenderConfig>({"--healthcheck", "--metrics", "off"}), "nobody"));
+}
+
 TEST(ConfigLoader, PrintConfigValidatesFirst) {
   EXPECT_TRUE(Contains(Refusal<SenderConfig>(SenderArguments({"--print-config", "--lwm=200"})),
                        "low watermark"));
