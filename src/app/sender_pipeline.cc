@@ -113,6 +113,8 @@ Status SenderPipeline::ConnectPump(Pump* pump) {
   // Pumps share nothing, so each keeps to its part of the watermarks.
   options.watermarks.low = config_.lwm / pumps_.size();
   options.watermarks.high = config_.hwm / pumps_.size();
+  pump->stats.low_watermark.Set(static_cast<int64_t>(options.watermarks.low));
+  pump->stats.high_watermark.Set(static_cast<int64_t>(options.watermarks.high));
   options.watermarks.window = config_.rate_window;
   options.squash_linger = config_.squash_linger;
   options.codec = config_.codec == CodecChoice::kZstd ? Codec::kZstd : Codec::kZlib;

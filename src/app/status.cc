@@ -98,6 +98,7 @@ std::string SenderStatus(const SenderConfig& config, const std::vector<const Pum
          {"held", ledger.held},
          {"buffered", ledger.buffered},
          {"dropped", ByReason(kDropReasonNames, [&](size_t i) { return ledger.dropped[i]; })}}},
+       {"watermarks_bytes_per_second", {{"low", config.lwm}, {"high", config.hwm}}},
        {"pumps", std::move(rows)},
        {"config", Json::parse(EffectiveConfigJson(config), nullptr, false)}});
 }

@@ -45,6 +45,8 @@ struct PumpStats {
   Gauge nflog_threshold;        ///< packets a kernel batch, as last asked for
   ReasonCounters<DropReason> dropped;
 
+  Gauge low_watermark;   ///< bytes/s, this pump's part; fixed before the pump starts, as the next
+  Gauge high_watermark;  ///< likewise
   Gauge rate_bytes_per_second;
   Gauge state;         ///< a ShaperState
   Gauge effort;        ///< a SquashEffort

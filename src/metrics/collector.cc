@@ -64,6 +64,8 @@ void AddPump(Exposition* out, const PumpStats& pump) {
   out->Add(Metric::kSenderSquashInputBytes, {}, pump.squash_input_bytes);
   out->Add(Metric::kSenderSquashOutputBytes, {}, pump.squash_output_bytes);
   out->Add(Metric::kSenderRate, {}, pump.rate_bytes_per_second);
+  out->Add(Metric::kSenderLowWatermark, {}, pump.low_watermark);
+  out->Add(Metric::kSenderHighWatermark, {}, pump.high_watermark);
   AddChoice(out, Metric::kSenderState, {}, kStateNames, pump.state.Value());
   AddChoice(out, Metric::kSenderSquashEffort, {}, kEffortNames, pump.effort.Value());
 

@@ -25,6 +25,8 @@ enum class Metric {
   kSenderSquashInputBytes,
   kSenderSquashOutputBytes,
   kSenderRate,
+  kSenderLowWatermark,
+  kSenderHighWatermark,
   kSenderState,
   kSenderSquashEffort,
   kSenderHeldPackets,
