@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "metrics/listen_address.h"
+#include "metrics/status_page.h"
 
 namespace pcap_zmq {
 namespace {
@@ -26,7 +27,10 @@ constexpr std::chrono::milliseconds kKnockInterval(10);
 constexpr std::string_view kPlainText = "text/plain; charset=utf-8";
 constexpr std::string_view kMetricsText = "text/plain; version=0.0.4; charset=utf-8";
 constexpr std::string_view kJson = "application/json";
-constexpr std::string_view kIndex =
+constexpr std::string_view kHtml = "text/html; charset=utf-8";
+constexpr std::string_view kNoSuchPage =
+    "there is no such page; these are:\n"
+    "/         what the program does, drawn, for a browser\n"
     "/metrics  counters and gauges for Prometheus\n"
     "/healthz  200 while the program is alive\n"
     "/readyz   200 when it is ready for traffic, else 503\n"
@@ -83,9 +87,9 @@ Response Answer(const HttpHandlers& handlers, std::string_view method, std::stri
     return Ok(kJson, handlers.status());
   }
   if (path == "/") {
-    return Ok(kPlainText, std::string(kIndex));
+    return Ok(kHtml, std::string(kStatusPage));
   }
-  return {404, "Not Found", kPlainText, "there is no such page; / lists those that exist\n"};
+  return {404, "Not Found", kPlainText, std::string(kNoSuchPage)};
 }
 
 /// The whole message, to be written at once.
@@ -96,6 +100,12 @@ std::string Serialize(const Response& response, bool with_body) {
   message += response.content_type;
   message += "\r\nContent-Length: " + std::to_string(response.body.size());
   message += "\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n";
+  if (response.content_type == kHtml) {
+    // The page may ask this server, and nobody else, for anything.
+    message +=
+        "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; "
+        "script-src 'unsafe-inline'; connect-src 'self'\r\n";
+  }
   if (response.code == 405) {
     message += "Allow: GET, HEAD\r\n";
   }

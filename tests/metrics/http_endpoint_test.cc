@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "metrics/listen_address.h"
+#include "metrics/status_page.h"
 #include "tests/metrics/raw_http.h"
 
 namespace pcap_zmq {
@@ -100,9 +101,25 @@ TEST(HttpEndpoint, HandlersAreAskedAtEachRequest) {
   EXPECT_TRUE(Has(Exchange(endpoint->bound_address(), Request("GET", "/readyz")), " 200 "));
 }
 
-TEST(HttpEndpoint, RootListsThePaths) {
+TEST(HttpEndpoint, RootIsAPageThatMayAskNobodyElse) {
   const auto endpoint = StartOrFail();
-  const std::string body = Body(Exchange(endpoint->bound_address(), Request("GET", "/")));
+  const std::string response = Exchange(endpoint->bound_address(), Request("GET", "/"));
+  EXPECT_TRUE(Has(response, "\r\nContent-Type: text/html; charset=utf-8\r\n")) << response;
+  EXPECT_TRUE(Has(response, "\r\nContent-Security-Policy: default-src 'none'; "));
+  const std::string body = Body(response);
+  EXPECT_EQ(body, kStatusPage);
+  EXPECT_TRUE(body.ends_with("</html>\n")) << body.size();
+  for (const std::string_view elsewhere : {"src=", "http://", "https://", "@import", "url("}) {
+    const size_t at = body.find(elsewhere);
+    // The one address in it is the name of SVG's namespace.
+    EXPECT_TRUE(at == std::string::npos || body.substr(at).starts_with("http://www.w3.org/2000/svg"))
+        << elsewhere;
+  }
+}
+
+TEST(HttpEndpoint, WrongPathIsToldTheRightOnes) {
+  const auto endpoint = StartOrFail();
+  const std::string body = Body(Exchange(endpoint->bound_address(), Request("GET", "/metric")));
   for (const std::string_view path : {"/metrics", "/healthz", "/readyz", "/status"}) {
     EXPECT_TRUE(Has(body, path)) << path;
   }

@@ -29,6 +29,8 @@ constexpr std::string_view kContract[] = {
     "pcap_zmq_sender_squash_input_bytes_total",
     "pcap_zmq_sender_squash_output_bytes_total",
     "pcap_zmq_sender_rate_bytes_per_second",
+    "pcap_zmq_sender_low_watermark_bytes_per_second",
+    "pcap_zmq_sender_high_watermark_bytes_per_second",
     "pcap_zmq_sender_state{state}",
     "pcap_zmq_sender_squash_effort{effort}",
     "pcap_zmq_sender_held_packets",
