@@ -29,7 +29,8 @@ Status AskHealth(const std::string& address) {
   }
   const ListenAddress& where = parsed.value();
   if (where.port == 0) {
-    return ConfigError("--metrics " + address + " lets the system choose the port, so nobody knows " +
+    return ConfigError("--metrics " + address +
+                       " lets the system choose the port, so nobody knows " +
                        "where to ask; give a port");
   }
   mg_init_library(MG_FEATURES_DEFAULT);

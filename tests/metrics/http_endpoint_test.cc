@@ -112,7 +112,8 @@ TEST(HttpEndpoint, RootIsAPageThatMayAskNobodyElse) {
   for (const std::string_view elsewhere : {"src=", "http://", "https://", "@import", "url("}) {
     const size_t at = body.find(elsewhere);
     // The one address in it is the name of SVG's namespace.
-    EXPECT_TRUE(at == std::string::npos || body.substr(at).starts_with("http://www.w3.org/2000/svg"))
+    EXPECT_TRUE(at == std::string::npos ||
+                body.substr(at).starts_with("http://www.w3.org/2000/svg"))
         << elsewhere;
   }
 }
