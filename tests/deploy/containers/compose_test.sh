@@ -1,0 +1,180 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# The compose file as a user runs it: it comes up, real forwarded traffic makes the IDS alert in time,
+# the demonstration alerts by itself, and `down -v` leaves nothing.
+# Usage: compose_test.sh ROOT
+set -uo pipefail
+root=$1
+here=$(dirname "$(realpath "$0")")
+# shellcheck source=tests/deploy/containers/engine_lib.sh
+. "$here/engine_lib.sh"
+require_engine
+
+cleanup() {
+  local status=$?
+  ((status == 0)) || compose logs --no-color 2>&1 | tail -n 60
+  compose down --volumes --timeout 3 >/dev/null 2>&1
+  remove_gateway
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+# As .env.example describes it: every variable of the file is in it with its default, and no other
+# is.
+check_variables() {
+  local given described
+  given=$(grep -o '\${[A-Z_]*:-[^}]*}' "$root/docker-compose.yml" | sed 's/^..//; s/}$//; s/:-/=/' |
+    sort -u)
+  described=$(sed -n 's/^#\([A-Z_]*=\)/\1/p' "$root/.env.example" | grep -v '^COMPOSE_PROFILES=' |
+    sort -u)
+  diff <(printf '%s\n' "$given") <(printf '%s\n' "$described") ||
+    fail "docker-compose.yml (<) and .env.example (>) differ"
+}
+
+# What runs without being asked for, and that Suricata takes Snort's place.
+check_services() {
+  local plain
+  plain=$(COMPOSE_PROFILES='' compose config --services | sort | xargs)
+  [[ $plain == "gateway receiver snort" ]] || fail "plain \`docker compose up\` starts: $plain"
+  compose config --quiet || fail "docker compose config finds the file wrong"
+  compose config --format json | python3 "$here/compose_rules.py" || fail "see above"
+}
+
+up() {
+  local status=$?
+  ((status == 0)) || compose logs --no-color 2>&1 | tail -n 60
+  compose down --volumes --timeout 3 >/dev/null 2>&1
+  remove_gateway
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+# As .env.example describes it: every variable of the file is in it with its default, and no other
+# is.
+check_variables() {
+  local given described
+  given=$(grep -o '\${[A-Z_]*:-[^}]*}' "$root/docker-compose.yml" | sed 's/^..//; s/}$//; s/:-/=/' |
+    sort -u)
+  described=$(sed -n 's/^#\([A-Z_]*=\)/\1/p' "$root/.env.example" | grep -v '^COMPOSE_PROFILES=' |
+    sort -u)
+  diff <(printf '%s\n' "$given") <(printf '%s\n' "$described") ||
+    fail "docker-compose.yml (<) and .env.example (>) differ"
+}
+
+# What runs without being asked for, and that Suricata takes Snort's place.
+check_services() {
+  local plain
+  plain=$(COMPOSE_PROFILES='' compose config --services | sort | xargs)
+  [[ $plain == "gateway receiver snort" ]] || fail "plain \`docker compose up\` starts: $plain"
+  compose config --quiet || fail "docker compose config finds the file wrong"
+  compose config --format json | python3 "$here/compose_rules.py" || fail "see above"
+}
+
+check_snort() {
+  if [[ -z ${SNORT_IMAGE:-} ]]; then
+    echo "SKIPPED: Snort's command line past a real Snort: SNORT_IMAGE names none"
+    return
+  fi
+  local output
+  output=$(compose run --rm --no-deps snort -T -c /etc/pcap-zmq/snort.lua \
+    -R /etc/pcap-zmq/local.rules -l /var/log/snort --daq-batch-size 1 -s 65535 -k none 2>&1) ||
+    { printf '%s\n' "$output" | tail -n 20; fail "$SNORT_IMAGE refuses the command line"; }
+  echo "$SNORT_IMAGE takes the command line"
+}
+
+up() {
+  local start=$SECONDS
+  compose up --wait --wait-timeout 120 --no-build >/dev/null 2>&1 ||
+    fail "docker compose up --wait with ${COMPOSE_PROFILES:-snort} did not come up"
+  echo "${COMPOSE_PROFILES:-snort}: up after $((SECONDS - start)) s"
+}
+
+has_alert() {  # SIGNATURE
+  grep -q "\"event_type\":\"alert\".*\"signature_id\":$1," "$(eve_file)"
+}
+
+# Ready is what `up --wait` said, so that the first packet has its alert.
+check_traffic() {
+  in_client "$here/alert_delay.py" "$(eve_file)" "$server_ip" 1 5 ||
+    fail "no alert within a second of its packet"
+  start_in_server python3 "$root/docker/demo/demo.py" serve
+  local server=$!
+  await 20 "the web server" in_client curl -fsS "http://$server_ip/"
+  in_client curl -fsS "http://$server_ip/pcap-zmq-demo" >/dev/null || fail "no answer over TCP"
+  await 20 "the alert on the HTTP request" has_alert 9000001
+  kill "$server"
+  wait "$server" 2>/dev/null
+}
+
+check_demo() {
+  local start=$SECONDS
+  up
+  await 60 "the demonstration's alert" has_alert 9000001
+  ((SECONDS - start <= 60)) || fail "the demonstration took $((SECONDS - start)) s to alert"
+  echo "demonstration: an alert $((SECONDS - start)) s after \`up\`"
+  nft list table inet pcap_zmq_demo >/dev/null || fail "the demonstration has no rules"
+}
+
+# The service as it is, where a registry had an image for it; Suricata stands in elsewhere.
+has_snort_alert() {
+  grep -qs '"sid"[ :]*9000003' "$(docker volume inspect --format '{{.Mountpoint}}' \
+    "${project}_snort-log")"/alert_json.txt
+}
+send_until_snort_alerts() {
+  in_client "$here/load.py" once "$server_ip"
+  has_snort_alert
+}
+check_snort() {
+  local image=${SNORT_IMAGE:-pcap-zmq-pipe/snort:latest}
+  if ! docker image inspect "$image" >/dev/null 2>&1; then
+    [[ -z ${SNORT_IMAGE:-} ]] || fail "the engine does not have SNORT_IMAGE, $image"
+    echo "SKIPPED: Snort's command line past a real Snort: no image, and SNORT_IMAGE names none"
+    return
+  fi
+  COMPOSE_PROFILES='' SNORT_SCALE=1
+  up
+  await 20 "an alert of Snort" send_until_snort_alerts
+  echo "$image takes the command line, and alerts"
+  compose down --volumes >/dev/null 2>&1
+}
+
+# The rules go even when nobody gets to remove them.
+check_demo_killed() {
+  compose kill demo >/dev/null 2>&1
+  await 10 "the demonstration's rules to go" no_demo_rules
+}
+no_demo_rules() {
+  ! nft list table inet pcap_zmq_demo 2>/dev/null
+}
+
+leftovers() {
+  docker ps --all --quiet
+  docker volume ls --quiet
+  docker network ls --format '{{.Name}}' | grep -vxE 'bridge|host|none'
+  nft list tables | grep -vE 'table (ip|ip6) (nat|filter)$'
+  ip -o link | grep -E 'veth|br-'
+}
+
+check_down() {
+  local left
+  compose down --volumes >/dev/null 2>&1 || fail "down --volumes failed"
+  left=$(leftovers)
+  [[ -z $left ]] || fail "down --volumes left: $left"
+}
+
+check_variables
+check_services
+make_gateway 0 || fail "cannot make the client's and the server's namespaces"
+export COMPOSE_PROFILES=suricata SNORT_SCALE=0
+up
+check_traffic
+compose down --volumes >/dev/null 2>&1
+check_snort
+remove_gateway
+COMPOSE_PROFILES=suricata,demo SNORT_SCALE=0
+check_demo
+check_demo_killed
+up
+nft list table inet pcap_zmq_demo >/dev/null || fail "the demonstration's rules did not come back"
+check_down

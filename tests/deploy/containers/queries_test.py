@@ -1,0 +1,326 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Every query of the dashboard and of the alerts, asked of a real Prometheus that scrapes real
+programs while they are led through calm, squash, shed, and everything that the alerts are for.
+
+Usage: queries_test.py binaries REPOSITORY BIN_DIR   in a network and a mount namespace of its own
+       queries_test.py containers REPOSITORY         beside a Docker engine, in its namespace
+Run by queries_test.sh.  Exit status 77 means skipped.
+"""
+
+import functools
+import json
+import math
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+# pylint: disable=wrong-import-position
+from grafana_files import Files, Programs, fail, get, wait_for
+from queries_pipe import Binaries, Containers
+
+PATIENCE_SECONDS = 60
+# Time runs faster here: Prometheus scrapes every second instead of every 15, and windows shrink.
+RATE_INTERVAL = "6s"
+FASTER = {"scrape_interval: 15s": "scrape_interval: 1s",
+          "evaluation_interval: 15s": "evaluation_interval: 1s",
+          "[5m]": "[6s]", "offset 10m": "offset 15s", ") > 30": ") > 5"}
+
+# What the values of an answer must be, beside "absent" and, for alerts, "quiet".  In the tables a
+# text in brackets picks the series that have it as the value of a label.
+CHECKS = {
+    "> 0": lambda values: max(values) > 0,
+    "= 0": lambda values: max(values) == 0 == min(values),
+    "= 1": lambda values: max(values) == 1 == min(values),
+    "= 2": lambda values: max(values) == 2,
+    ">= 0": lambda values: min(values) >= 0,
+    "share": lambda values: 0 < min(values) and max(values) <= 1,
+    "< 0": lambda values: max(values) < 0,
+    "< 0.1": lambda values: 0 <= min(values) and max(values) < 0.1,
+    "< 5": lambda values: max(values) < 5,
+    "> 5": lambda values: max(values) > 5,
+    "> 0.5": lambda values: max(values) > 0.5,
+    "fires": lambda values: True,
+}
+
+WELL = {  # while all is well, whatever the traffic
+    "Kernel loss B": "= 0", "Connections A": "= 1", "Connections B": ">= 0",
+    "FIFO: reader attached A": "= 1", "HWM hits A": "= 0", "FIFO: blocked B": ">= 0",
+    "Buffered A": ">= 0", "Buffered B": ">= 0", "Buffered C": ">= 0", "Senders A": "< 5",
+    "Rate against the watermarks C": "> 0", "Rate against the watermarks D": "> 0",
+    "Drops by reason B": ">= 0", "Drops by reason C": "= 0", "Drops by reason D": "= 0",
+    "Lost on the way A": "= 0", "PcapZmqHwmHits": "quiet", "PcapZmqNoReceiver": "quiet",
+    "PcapZmqSenderSilent": "quiet", "PcapZmqNoReader": "quiet", "PcapZmqOutputDrops": "quiet",
+    "PcapZmqNetworkLoss": "quiet", "PcapZmqLedgerNotClosing sender": "quiet",
+    "PcapZmqLedgerNotClosing network": "quiet", "PcapZmqLedgerNotClosing output": "quiet",
+    "PcapZmqClockSkew ahead": "quiet", "PcapZmqClockSkew behind": "quiet",
+}
+MOVING = {  # while packets flow to the IDS
+    "Logged A": "> 0", "Rate against the watermarks A": "> 0",
+    "Rate against the watermarks B": "> 0", "Delivery latency A": "> 0",
+    "Delivery latency, quantiles A": "> 0", "Delivery latency, quantiles B": "> 0",
+    "Delivery latency, quantiles C": "> 0", "Senders B": "> 0", "Senders D": "> 0",
+    "Senders G": "> 0", "Senders H": "> 0",
+}
+CLOSED = {"The ledger's balance A": "= 0", "The ledger's balance B": "= 0",
+          "The ledger's balance C": "= 0", "In transit A": "= 0"}
+
+# Only a fault of the programs makes them fire; promtool's cases do (grafana_test.py).
+CANNOT_FIRE = {"PcapZmqLedgerNotClosing sender", "PcapZmqLedgerNotClosing output"}
+
+PHASES = [
+    ("calm", {**WELL, **MOVING, "State A": "= 0", "Squash ratio A": "absent",
+              "Squash ratio B": "= 0", "Drops by reason A": "= 0", "Kernel loss A": "= 0",
+              "PcapZmqSenderDrops": "quiet", "PcapZmqKernelLoss": "quiet", "Senders C": "= 0",
+              "Senders E": "= 0", "Senders F": "= 0", "Senders I": "= 0",
+              "Delivery latency, quantiles A": "< 0.1", "FIFO: blocked A": "< 0.1"}),
+    ("squash", {**WELL, **MOVING, "State A": "= 1", "Squash ratio A": "share",
+                "Squash ratio B": "share", "Drops by reason A": "= 0", "Senders C": "= 1",
+                "PcapZmqSenderDrops": "quiet"}),
+    ("shed", {**WELL, **MOVING, "State A": "= 2", "Squash ratio A": "> 0.5",
+              "Squash ratio B": "share", "Drops by reason A [shed]": "> 0", "Senders C": "= 2",
+              "Senders F": "> 0", "PcapZmqSenderDrops": "fires"}),
+    ("settled", {**WELL, **CLOSED, "State A": "= 0", "Logged A": "= 0", "Buffered A": "= 0",
+                 "Buffered B": "= 0", "Buffered C": "= 0", "FIFO: blocked B": "= 0"}),
+    ("held", {"Kernel loss A": "> 0", "Kernel loss B": "> 0", "Drops by reason B": "> 0",
+              "Senders E": "> 0", "PcapZmqKernelLoss": "fires"}),
+    ("no reader", {"FIFO: reader attached A": "= 0", "FIFO: blocked A": "> 0.5",
+                   "PcapZmqNoReader": "fires", "In transit A": "> 0", "Connections A": "= 1"}),
+    ("another reader", {"FIFO: reader attached A": "= 1", "FIFO: reopened A": "> 0",
+                        "FIFO: reopened B": ">= 0", "PcapZmqNoReader": "quiet"}),
+    ("no receiver", {"Connections A": "= 0", "HWM hits A": "> 0", "Buffered A": "> 0",
+                     "Buffered B": "> 0", "Drops by reason A [zmq_hwm]": "> 0",
+                     "PcapZmqNoReceiver": "fires", "PcapZmqHwmHits": "fires",
+                     "PcapZmqSenderDrops": "fires", "The ledger's balance A": ">= 0",
+                     "Logged A": "> 0", "Rate against the watermarks A": "> 0",
+                     "FIFO: reader attached A": "absent", "Senders A": "absent",
+                     "In transit A": "absent"}),
+    ("another receiver", {"Connections A": "= 1", "Connections B": "= 1", "Senders J": "> 0",
+                          "Lost on the way B": "> 0", "PcapZmqNoReceiver": "quiet"}),
+    ("settled again", {**WELL, **CLOSED}),
+    ("sender gone", {"Senders A": "> 5", "PcapZmqSenderSilent": "fires", "Connections B": "= 0"}),
+    # Its counts begin again, and the network's balance shows it for the time of the offset.
+    ("sender back", {"PcapZmqLedgerNotClosing network": "fires", "The ledger's balance B": "< 0",
+                     "PcapZmqSenderSilent": "quiet"}),
+    ("forgotten", {**WELL}),
+    ("bad peer", {"Lost on the way A [bad]": "> 0", "Lost on the way C": "> 0",
+                  "Drops by reason C": "> 0", "Senders I": "> 0", "PcapZmqNetworkLoss": "fires"}),
+    ("full disk", {"Drops by reason D [write_error]": "> 0", "PcapZmqOutputDrops": "fires"}),
+    ("clock behind", {"PcapZmqClockSkew behind": "fires", "Delivery latency, quantiles A": "> 5"}),
+    ("clock ahead", {"PcapZmqClockSkew ahead": "fires", "PcapZmqClockSkew behind": "quiet"}),
+]
+
+
+class Prometheus:
+    """A real one, with the project's own configuration but its addresses and its pace."""
+
+    def __init__(self, programs, files, pipe):
+        directory = programs.work / "prometheus"
+        directory.mkdir()
+        for name in ("prometheus.yml", "alerts.yml"):
+            text = (files.prometheus / name).read_text()
+            for slow, fast in FASTER.items():
+                text = text.replace(slow, fast)
+            text = text.replace("host.docker.internal:9477", pipe.sender_address)
+            text = text.replace("receiver:9478", pipe.receiver_address)
+            (directory / name).write_text(text)
+        programs.start("prometheus", [
+            "prometheus", f"--config.file={directory}/prometheus.yml",
+            f"--storage.tsdb.path={directory}/data", "--web.listen-address=127.0.0.1:0"])
+        def address():
+            listening = subprocess.run(
+                ["ss", "-Hltnp"], capture_output=True, text=True, check=True).stdout
+            return [line.split()[3] for line in listening.splitlines()
+                    if f"pid={programs.running['prometheus'].pid}," in line]
+        self.url = "http://" + wait_for("Prometheus to listen", 60, address)[0]
+        wait_for("Prometheus", 60, lambda: get(self.url + "/-/ready"))
+
+    def api(self, path, **parameters):
+        query = urllib.parse.urlencode(parameters, doseq=True)
+        text = get(f"{self.url}/api/v1/{path}?{query}", timeout=20)
+        if text is None:
+            fail(f"Prometheus refuses {path} {parameters}")
+        answer = json.loads(text)
+        return answer["data"]
+
+    def ask(self, expression):
+        """[labels, value] of each series, at this moment."""
+        return [(series["metric"], float(series["value"][1]))
+                for series in self.api("query", query=expression)["result"]]
+
+    def label_values(self, query):
+        selector, label = query.removeprefix("label_values(").removesuffix(")").rsplit(",", 1)
+        return self.api(f"label/{label.strip()}/values", **{"match[]": selector})
+
+    def rules(self):
+        for group in self.api("rules")["groups"]:
+            for rule in group["rules"]:
+                if rule.get("lastError"):
+                    fail(f"Prometheus cannot evaluate {rule['name']}: {rule['lastError']}")
+                # Rules of one name are told apart by a label of theirs.
+                apart = [v for k, v in rule["labels"].items() if k != "severity"]
+                yield " ".join([rule["name"], *apart]), rule["query"]
+
+
+class Questions:
+    """All queries with their variables filled in, and what the table wants of their answers."""
+
+    def __init__(self, prometheus, files):
+        self.prometheus = prometheus
+        fill = {"$__rate_interval": RATE_INTERVAL}
+        for name in ("sender", "receiver"):
+            query = files.variables()[name]["query"]["query"]
+            values = wait_for(f"values of ${name}", PATIENCE_SECONDS,
+                              functools.partial(prometheus.label_values, query))
+            fill[f"${name}"] = "|".join(values)
+        self.expressions = {}
+        for name, expression, _ in files.queries():
+            for variable, value in fill.items():
+                expression = expression.replace(variable, value)
+            if "$" in expression:
+                fail(f"{name}: a variable is left in {expression}")
+            self.expressions[name] = [expression]
+        for name, expression in prometheus.rules():
+            self.expressions.setdefault(name, []).append(expression)
+        self.check_table()
+
+    def check_table(self):
+        wanted = {}
+        for _, table in PHASES:
+            for question, expectation in table.items():
+                wanted.setdefault(question.split(" [")[0], set()).add(expectation)
+        if set(wanted) != set(self.expressions):
+            fail(f"the table and the files differ: {set(wanted) ^ set(self.expressions)}")
+        for question, expectations in wanted.items():
+            if question in CANNOT_FIRE:
+                continue
+            if question.startswith("PcapZmq") and not {"fires", "quiet"} <= expectations:
+                fail(f"{question} is not seen both to fire and to be quiet")
+            if not expectations - {"absent", "quiet"}:
+                fail(f"{question} is never seen to return anything")
+
+    def unmet(self, table):
+        """Those expectations that do not hold now, with the answers."""
+        faults = []
+        for question, expectation in table.items():
+            name, _, picked = question.rstrip("]").partition(" [")
+            answer = [series for expression in self.expressions[name]
+                      for series in self.prometheus.ask(expression)]
+            if picked:
+                answer = [(labels, value) for labels, value in answer if picked in labels.values()]
+            values = [value for _, value in answer if not math.isnan(value)]
+            if expectation in ("absent", "quiet"):
+                met = not answer
+            else:
+                met = bool(values) and CHECKS[expectation](values)
+            if not met:
+                faults.append(f"{question}: wanted {expectation}, got {answer}")
+        return faults
+
+
+class Course:
+    """What is done in each phase; the name of a phase is that of its method."""
+
+    def __init__(self, pipe):
+        self.pipe = pipe
+
+    def calm(self):
+        self.pipe.start_traffic(100, 100, "zeros")
+
+    def squash(self):
+        self.pipe.stop_traffic()
+        self.pipe.start_traffic(1000, 500, "zeros")
+
+    def shed(self):
+        self.pipe.stop_traffic()
+        self.pipe.start_traffic(3000, 1000, "random")
+
+    def settled(self):
+        self.pipe.stop_traffic()
+
+    def held(self):
+        self.pipe.start_traffic(3000, 1000, "random")
+        return functools.partial(self.pipe.hold_sender, 1.5)
+
+    def no_reader(self):
+        self.pipe.stop_traffic()
+        self.pipe.stop_reader()
+        self.pipe.start_traffic(100, 100, "zeros")
+
+    def another_reader(self):
+        self.pipe.start_reader()
+
+    def no_receiver(self):
+        self.pipe.kill_receiver()
+
+    def another_receiver(self):
+        self.pipe.start_receiver()
+        self.pipe.start_reader()
+
+    def settled_again(self):
+        self.pipe.stop_traffic()
+
+    def sender_gone(self):
+        self.pipe.stop_sender()
+
+    def sender_back(self):
+        self.pipe.start_sender()
+
+    def forgotten(self):
+        pass
+
+    def bad_peer(self):
+        self.pipe.start_bad_peer()
+
+    def full_disk(self):
+        self.pipe.programs.stop("bad peer", kill=True)
+        self.pipe.kill_receiver()
+        self.pipe.start_receiver(small_disk=True)
+        self.pipe.start_reader()
+        self.pipe.start_traffic(1000, 500, "zeros")
+
+    def clock_behind(self):
+        self.pipe.stop_traffic()
+        self.pipe.start_replay(-20)
+
+    def clock_ahead(self):
+        self.pipe.stop_replay()
+        self.pipe.start_replay(20)
+
+
+def lead(course, questions):
+    for phase, table in PHASES:
+        begin = time.monotonic()
+        meanwhile = getattr(course, phase.replace(" ", "_"))() or (lambda: time.sleep(0.5))
+        while faults := questions.unmet(table):
+            if time.monotonic() - begin > PATIENCE_SECONDS:
+                logs = "".join(f"\n{name}: {course.pipe.programs.log(name)[-800:]}"
+                               for name in course.pipe.programs.running)
+                fail(f"{phase}:\n  " + "\n  ".join(faults) + logs)
+            meanwhile()
+        print(f"{phase}: {len(table)} answers as expected after "
+              f"{time.monotonic() - begin:.1f} s", flush=True)
+
+
+def main():
+    way, repository = sys.argv[1:3]
+    files = Files(repository)
+    with tempfile.TemporaryDirectory() as work, Programs(work) as programs:
+        pipe = Binaries(programs, sys.argv[3]) if way == "binaries" else Containers(programs)
+        try:
+            pipe.add_rule()
+            pipe.start_receiver()
+            pipe.start_reader()
+            pipe.start_sender()
+            questions = Questions(Prometheus(programs, files, pipe), files)
+            lead(Course(pipe), questions)
+        finally:
+            pipe.remove()
+
+
+main()
