@@ -53,5 +53,7 @@ ips =
 alert_json =
 {
     file = true,
+    -- Megabytes, after which it begins a new file; the old ones stay until somebody removes them.
+    limit = 100,
     fields = 'seconds timestamp proto src_addr src_port dst_addr dst_port gid sid rev msg action',
 }

@@ -30,6 +30,8 @@ class Files:
         self.dashboard_file = self.root / "grafana/dashboards/pcap-zmq-pipe.json"
         self.dashboard = json.loads(self.dashboard_file.read_text())
         self.alerts = (self.prometheus / "alerts.yml").read_text()
+        self.case_files = sorted(self.prometheus.glob("*_test.yml"))
+        self.cases = "".join(path.read_text() for path in self.case_files)
         self.runbook = (self.root / "docs/runbook.md").read_text()
 
     def panels(self):
@@ -46,9 +48,20 @@ class Files:
         return {v["name"]: v for v in self.dashboard["templating"]["list"]}
 
     def headings(self):
-        """Headings of the runbook by their anchors, as forges and Grafana's links write them."""
+        """Headings of the runbook by their anchors, as forges write them."""
         found = re.findall(r"^## (.+)$", self.runbook, re.MULTILINE)
         return {re.sub(r"[^a-z0-9 -]", "", h.lower()).replace(" ", "-"): h for h in found}
+
+    def runbook_dashboard(self):
+        file = self.root / "grafana/dashboards/pcap-zmq-runbook.json"
+        return json.loads(file.read_text())
+
+    def runbook_entry(self, url):
+        """The title of the entry that a link leads to, or None."""
+        book = self.runbook_dashboard()
+        found = re.fullmatch(rf"/d/{book['uid']}\?viewPanel=panel-(\d+)", url)
+        titles = {panel["id"]: panel["title"] for panel in book["panels"]}
+        return titles.get(int(found[1])) if found else None
 
     def runbook_metrics(self):
         """Metrics that the runbook names; one that ends on _ or * stands for a family."""
@@ -125,3 +138,7 @@ class Programs:
 
 def metric_kinds(exposition):
     return dict(re.findall(r"^# TYPE (\S+) (\S+)$", exposition, re.MULTILINE))
+
+
+def metrics_with_label(label, exposition):
+    return set(re.findall(rf'^(\w+)\{{(?:[^}}]*,)?{label}="', exposition, re.MULTILINE))

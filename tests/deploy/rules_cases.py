@@ -27,6 +27,34 @@ def braces(kind, value):
     return "{ " + value + " }" if kind == "nft" else value
 
 
+def check_that_a_bad_edit_changes_nothing(lab, kind):
+    """The loaded recipe stays in force after an attempt to load it with a mistake."""
+    def in_force():
+        if kind == "nft":
+            return run(["nft", "-s", "list", "ruleset"]).stdout
+        return "".join(line for program in ("iptables-save", "ip6tables-save")
+                       for line in run([program, "-t", "mangle"]).stdout.splitlines(True)
+                       if line.startswith("-A"))
+
+    before = in_force()
+    _, path = lab.loaded
+    bad = path + ".bad" + os.path.splitext(path)[1]
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    if kind == "nft":
+        # The family that comes last is the one that is wrong.
+        text += "add rule inet pcap_zmq no-such-chain accept\n"
+    else:
+        text = text.replace("\nmain ", "\nfirst_rules() { :; }\neval \"first_$(declare -f rules)\"\n"
+                            "rules() { first_rules; echo '-6 -A PCAP_ZMQ -j NO_SUCH'; }\nmain ")
+    with open(bad, "w", encoding="utf-8") as file:
+        file.write(text)
+    done = run(["nft", "-f", bad] if kind == "nft" else ["bash", bad, "load"], check=False)
+    expect(done.returncode, f"{os.path.basename(path)} with a mistake was loaded")
+    expect(in_force() == before, f"a mistake in {os.path.basename(path)} cost what was in force:"
+                                 f"\n{before}\nnow:\n{in_force()}")
+
+
 def case_forward(lab, kind):
     # The server's and the client's networks are both home: each packet once, all the same.
     lab.load(kind, "forward")
@@ -42,6 +70,7 @@ def case_forward(lab, kind):
     packets = lab.measure([udp(9000, count=5), {**udp(9001, count=5), "from": FOREIGN}])
     exactly(of(packets, "udp", 9000), 20, "from home")
     exactly(packets, 20, "from home and from elsewhere")
+    check_that_a_bad_edit_changes_nothing(lab, kind)
 
 
 def replay_through_gateway(lab):

@@ -4,13 +4,14 @@
 
 Usage: alert_delay.py EVE_FILE SERVER LIMIT_SECONDS TRIES
 
-Prints "alert after N ms" and exits 0 when one of the tries was within the limit; else 1.  A retry is
-for machines that are busy with something else.
+Prints "alert after N ms" for each try.  Exits 0 when every datagram, the first one included, had its
+alert, and half of them within the limit; else 1.  The other half is for machines that are busy.
 """
 
 import json
 import os
 import socket
+import statistics
 import sys
 import time
 
@@ -48,15 +49,17 @@ def measure(eve, server):
 
 def main():
     eve, server, limit, tries = sys.argv[1], sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
-    for _ in range(tries):
+    delays = []
+    for number in range(1, tries + 1):
         delay = measure(eve, server)
         if delay is None:
-            print(f"no alert in {PATIENCE:.0f} s")
-            continue
+            print(f"datagram {number} has no alert in {PATIENCE:.0f} s")
+            return 1
         print(f"alert after {delay * 1000:.0f} ms")
-        if delay <= limit:
-            return 0
-    return 1
+        delays.append(delay)
+    median = statistics.median(delays)
+    print(f"median {median * 1000:.0f} ms")
+    return 0 if median <= limit else 1
 
 
 sys.exit(main())

@@ -25,10 +25,11 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-# The compose file with a case's changes over it; a container that ends is not started again.
+# The compose file with a case's changes over it; a container that ends is not started again, unless a
+# case is about just that.
 : >"$work/change.yml"
 bad_compose() {
-  RESTART_POLICY=no docker compose --project-name "$project" --project-directory "$root" \
+  docker compose --project-name "$project" --project-directory "$root" \
     --env-file /dev/null --file "$root/docker-compose.yml" --file "$work/change.yml" "$@"
 }
 
@@ -65,7 +66,7 @@ free_group() {
   echo "$group"
 }
 
-export SENDER_METRICS=off
+export SENDER_METRICS=off RESTART_POLICY=no
 NFLOG_GROUPS=$(free_group)
 export NFLOG_GROUPS
 start_of_error='^pcap-zmq-(send|recv): error: '
@@ -97,5 +98,23 @@ expect_refusal "no such folder" receiver '    environment: {PCAP_ZMQ_OUTPUT: /no
 expect_refusal "metrics address of another machine" receiver \
   '    environment: {PCAP_ZMQ_METRICS: "192.0.2.77:9478"}' 2 \
   "${start_of_error}cannot listen on 192\.0\.2\.77:9478"
+
+# With the file's own policy it is started again and again: the line is there all the same, and
+# waiting comes to an end.
+says_wrong_rate() {
+  bad_compose logs --no-log-prefix --no-color gateway 2>&1 |
+    grep -q "error: variable PCAP_ZMQ_HWM: 'fast'"
+}
+export RESTART_POLICY='' PCAP_ZMQ_HWM=fast
+echo 'services: {}' >"$work/change.yml"
+start=$SECONDS
+bad_compose up --no-deps --no-build --wait --wait-timeout 15 gateway >"$work/up" 2>&1
+status=$?
+((status != 0)) || fail "up --wait is content with a wrong setting"
+((SECONDS - start < 60)) || fail "up --wait with a wrong setting took $((SECONDS - start)) s"
+await 20 "the line in the log" says_wrong_rate
+[[ $(docker inspect --format '{{.HostConfig.RestartPolicy.Name}}' \
+  "$(bad_compose ps --all --quiet gateway)") == unless-stopped ]] || fail "not started again"
+echo "started again and again: up --wait --wait-timeout 15 ends with $status, $((SECONDS - start)) s"
 
 echo "$checked wrong configurations were each refused in one line."

@@ -10,12 +10,15 @@ here=$(dirname "$(realpath "$0")")
 # shellcheck source=tests/deploy/containers/engine_lib.sh
 . "$here/engine_lib.sh"
 require_engine
+work=$(mktemp -d) || exit 1
 
 cleanup() {
   local status=$?
   ((status == 0)) || compose logs --no-color 2>&1 | tail -n 60
   compose down --volumes --timeout 3 >/dev/null 2>&1
+  nft delete table inet pcap_zmq 2>/dev/null
   remove_gateway
+  rm -rf "$work"
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM
@@ -38,49 +41,70 @@ check_services() {
   plain=$(COMPOSE_PROFILES='' compose config --services | sort | xargs)
   [[ $plain == "gateway receiver snort" ]] || fail "plain \`docker compose up\` starts: $plain"
   compose config --quiet || fail "docker compose config finds the file wrong"
-  compose config --format json | python3 "$here/compose_rules.py" || fail "see above"
+  docker run --rm pcap-zmq-pipe/sender --help >"$work/sender" || fail "the sender has no --help"
+  docker run --rm pcap-zmq-pipe/receiver --help >"$work/receiver" || fail "the receiver has no --help"
+  compose config --format json | python3 "$here/compose_rules.py" "$work/sender" "$work/receiver" ||
+    fail "see above"
 }
 
-up() {
-  local status=$?
-  ((status == 0)) || compose logs --no-color 2>&1 | tail -n 60
-  compose down --volumes --timeout 3 >/dev/null 2>&1
-  remove_gateway
-}
-trap cleanup EXIT
-trap 'exit 130' INT TERM
-
-# As .env.example describes it: every variable of the file is in it with its default, and no other
-# is.
-check_variables() {
-  local given described
-  given=$(grep -o '\${[A-Z_]*:-[^}]*}' "$root/docker-compose.yml" | sed 's/^..//; s/}$//; s/:-/=/' |
-    sort -u)
-  described=$(sed -n 's/^#\([A-Z_]*=\)/\1/p' "$root/.env.example" | grep -v '^COMPOSE_PROFILES=' |
-    sort -u)
-  diff <(printf '%s\n' "$given") <(printf '%s\n' "$described") ||
-    fail "docker-compose.yml (<) and .env.example (>) differ"
+# The rules that the manual begins with; the test's client and server are in their home networks.
+load_documented_rules() {
+  local command
+  command=$(grep -m 1 '^nft -f ' "$root/docs/containers.md") || fail "the manual loads no rules"
+  echo "Rules: $command"
+  (cd "$root" && bash -c "$command") || fail "the rules of the manual cannot be loaded"
 }
 
-# What runs without being asked for, and that Suricata takes Snort's place.
-check_services() {
-  local plain
-  plain=$(COMPOSE_PROFILES='' compose config --services | sort | xargs)
-  [[ $plain == "gateway receiver snort" ]] || fail "plain \`docker compose up\` starts: $plain"
-  compose config --quiet || fail "docker compose config finds the file wrong"
-  compose config --format json | python3 "$here/compose_rules.py" || fail "see above"
+# A setting reaches its program under the name that .env.example has for it.
+check_setting() {
+  local shown
+  shown=$(COMPOSE_PROFILES='' SENDER_ZMQ_BUFFER=77 PCAP_ZMQ_HWM='' \
+    compose run --rm --no-deps gateway --print-config 2>&1)
+  grep -q '"zmq-buffer": 77' <<<"$shown" || fail "SENDER_ZMQ_BUFFER does not arrive: $shown"
+  grep -q '"hwm": "100MiB/s"' <<<"$shown" || fail "an empty variable is not an unset one: $shown"
 }
 
-check_snort() {
-  if [[ -z ${SNORT_IMAGE:-} ]]; then
-    echo "SKIPPED: Snort's command line past a real Snort: SNORT_IMAGE names none"
-    return
-  fi
-  local output
-  output=$(compose run --rm --no-deps snort -T -c /etc/pcap-zmq/snort.lua \
-    -R /etc/pcap-zmq/local.rules -l /var/log/snort --daq-batch-size 1 -s 65535 -k none 2>&1) ||
-    { printf '%s\n' "$output" | tail -n 20; fail "$SNORT_IMAGE refuses the command line"; }
-  echo "$SNORT_IMAGE takes the command line"
+# Prometheus has the targets file that the variable names, over the one of the checkout.
+check_targets() {
+  local shown
+  echo '- targets: ["192.0.2.9:9477"]' >"$work/targets.yml"
+  shown=$(PROMETHEUS_IMAGE=${BASE_IMAGE:-debian:trixie-slim} PROMETHEUS_TARGETS=$work/targets.yml \
+    COMPOSE_PROFILES=monitoring \
+    compose run --rm --no-deps --entrypoint cat prometheus /etc/prometheus/targets.yml 2>&1)
+  [[ $shown == *192.0.2.9:9477* ]] || fail "PROMETHEUS_TARGETS does not arrive: $shown"
+  COMPOSE_PROFILES=monitoring compose down --volumes >/dev/null 2>&1
+}
+
+# Two readers of a FIFO get pieces: the second one says what to do, and the first reads on.
+says_who_reads() {
+  docker logs "$1" 2>&1 | grep -q 'another IDS reads this FIFO.*SNORT_SCALE=0'
+}
+has_failed() {
+  [[ $(docker inspect --format '{{.State.ExitCode}}' "$1") == 1 ]]
+}
+check_one_reader() {
+  local second=$project-second
+  compose run --detach --no-deps --name "$second" suricata >/dev/null 2>&1 ||
+    fail "a second IDS cannot be started at all"
+  await 20 "a second IDS to say that the FIFO has a reader" says_who_reads "$second"
+  await 20 "the second IDS to end" has_failed "$second"
+  docker rm --force --volumes "$second" >/dev/null 2>&1
+  in_client "$here/alert_delay.py" "$(eve_file)" "$server_ip" 1 1 ||
+    fail "the first IDS does not read on"
+  echo "a second IDS is refused"
+}
+
+# As the manual rotates Suricata's file.
+alert_again() {
+  in_client "$here/load.py" once "$server_ip"
+  has_alert 9000003
+}
+check_rotation() {
+  local eve
+  eve=$(eve_file)
+  mv "$eve" "$eve.1" || fail "there is no $eve"
+  compose kill --signal HUP suricata >/dev/null 2>&1 || fail "cannot signal Suricata"
+  await 20 "an alert in the new file" alert_again
 }
 
 up() {
@@ -165,12 +189,18 @@ check_down() {
 
 check_variables
 check_services
-make_gateway 0 || fail "cannot make the client's and the server's namespaces"
+check_setting
+check_targets
+make_gateway || fail "cannot make the client's and the server's namespaces"
+load_documented_rules
 export COMPOSE_PROFILES=suricata SNORT_SCALE=0
 up
 check_traffic
+check_one_reader
+check_rotation
 compose down --volumes >/dev/null 2>&1
 check_snort
+nft delete table inet pcap_zmq
 remove_gateway
 COMPOSE_PROFILES=suricata,demo SNORT_SCALE=0
 check_demo

@@ -9,9 +9,9 @@ import sys
 
 # The kinds of panels that we use, and where their types are.
 KINDS = {"timeseries": "TimeSeries", "state-timeline": "StateTimeline", "heatmap": "Heatmap",
-         "table": "Table"}
+         "table": "Table", "text": "Text"}
 
-RAW = "@grafana/schema/dist/esm/raw"
+RAW = "@grafana/schema/dist/types/raw"
 HEAD = """\
 
 // In JSON a member of an enum is its plain value.
@@ -28,10 +28,10 @@ def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         dashboard = json.load(file)
     print(HEAD)
-    print(f"import type {{ Dashboard }} from '{RAW}/dashboard/x/Dashboard_types.gen';")
+    print(f"import type {{ Dashboard }} from '{RAW}/dashboard/x/dashboard_types.gen.d.ts';")
     for kind, name in KINDS.items():
         folder = kind.replace("-", "")
-        path = f"{RAW}/composable/{folder}/panelcfg/x/{name}PanelCfg_types.gen"
+        path = f"{RAW}/composable/{folder}/panelcfg/x/{name}PanelCfg_types.gen.d.ts"
         print(f"import type * as {name} from '{path}';")
 
     def write(name, kind, value):
@@ -43,6 +43,8 @@ def main():
             continue
         kind = KINDS[panel["type"]]  # a new kind of panel wants its types named above
         write(f"options{panel['id']}", f"{kind}.Options", panel["options"])
+        if kind == "Text":  # which has no fields and asks nothing
+            continue
         custom = panel["fieldConfig"]["defaults"]["custom"]
         # What a panel leaves out has a default, also where the type does not say so.
         write(f"fields{panel['id']}", f"Partial<{kind}.FieldConfig>", custom)

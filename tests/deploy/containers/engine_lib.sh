@@ -47,9 +47,9 @@ metric() {
 }
 
 # A client and a server, each in a network namespace, that reach each other through this one; what
-# they send each other is logged in FORWARD to the NFLOG group.
+# they send each other is logged in FORWARD to the NFLOG group, if one is given.
 readonly client_ip=192.0.2.2 server_ip=198.51.100.2
-make_gateway() {  # GROUP
+make_gateway() {  # [GROUP]
   local side address
   for side in client server; do
     address=$client_ip
@@ -64,7 +64,8 @@ make_gateway() {  # GROUP
       ip -n "$project-$side" route add default via "${address%.*}.1" || return
   done
   # The engine drops what is forwarded and not its own.
-  iptables -I DOCKER-USER -i 'gw-+' -j ACCEPT &&
+  iptables -I DOCKER-USER -i 'gw-+' -j ACCEPT || return
+  (($# == 0)) ||
     nft -f - <<RULES
 table inet test_gateway {
   chain forward {

@@ -43,7 +43,6 @@ class Pipe:
             if packets:
                 ids = self.suricata.start(fifo, place)
                 processes.append(ids)
-                processes.append(ids)
             self._send(capture, endpoint, packets, squashed, place)
             self._wait_for_delivery(metrics, packets, squashed)
             receiver.terminate()

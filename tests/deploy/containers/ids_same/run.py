@@ -167,6 +167,10 @@ def main():
     if not options.image and not shutil.which("suricata"):
         print("SKIPPED: suricata is not installed")
         return 77
+    for directory in options.captures:
+        if not os.path.isdir(directory):
+            print(f"SKIPPED: there is no {directory}")
+            return 77
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that it cleans up
     work = tempfile.mkdtemp(prefix="ids_same.")
     container = None
