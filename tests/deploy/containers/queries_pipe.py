@@ -205,8 +205,8 @@ def replay(shift_seconds):
 
 
 def be_a_bad_peer(port):
-    """A sender of which frames are missing, others damaged, and reports too high, as its side of ZMTP 3.0 and of the
-    wire format (src/codec/README.md), until somebody ends us."""
+    """A sender of which frames are missing, others damaged, and reports too high, as its side
+    of ZMTP 3.0 and of the wire format (src/codec/README.md), until somebody ends us."""
     def frame(sequence, ordinal, count, payload, control=False):
         return struct.pack("<4sBBHIIQQQII", b"PZPF", 1, 0, int(control), 101, count, 4711, sequence,
                            ordinal, len(payload), 0) + payload
@@ -224,7 +224,8 @@ def be_a_bad_peer(port):
             peer.recv(64, socket.MSG_WAITALL)  # its greeting
             peer.sendall(message(b"\x05READY\x0bSocket-Type\x00\x00\x00\x04PUSH", 4))
             for _ in range(6):  # not for long, as we leave ZeroMQ's heartbeats unanswered
-                report = b'{"name": "bad", "captured": %d, "sent": %d}' % (20 * ordinal, 20 * ordinal)
+                said = 20 * ordinal
+                report = b'{"name": "bad", "captured": %d, "sent": %d}' % (said, said)
                 peer.sendall(message(frame(sequence, ordinal, 0, report, control=True)))
                 peer.sendall(message(frame(sequence + 1, ordinal, 1, packet)))
                 peer.sendall(message(b"not a frame of ours, and none of 2012 either".ljust(80)))
