@@ -87,7 +87,7 @@ Response Answer(const HttpHandlers& handlers, std::string_view method, std::stri
     return Ok(kJson, handlers.status());
   }
   if (path == "/") {
-    return Ok(kHtml, std::string(kStatusPage));
+    return Ok(kHtml, std::string(StatusPage()));
   }
   return {404, "Not Found", kPlainText, std::string(kNoSuchPage)};
 }

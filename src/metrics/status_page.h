@@ -7,7 +7,8 @@
 
 namespace pcap_zmq {
 
-/// status_page.html, whole; it needs nothing but /status of the server that it comes from.
-extern const std::string_view kStatusPage;
+/// status_page.html, whole, for as long as the program runs; it needs nothing but /status of the
+/// server that it comes from. Any thread.
+std::string_view StatusPage();
 
 }  // namespace pcap_zmq

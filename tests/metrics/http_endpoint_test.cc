@@ -107,7 +107,7 @@ TEST(HttpEndpoint, RootIsAPageThatMayAskNobodyElse) {
   EXPECT_TRUE(Has(response, "\r\nContent-Type: text/html; charset=utf-8\r\n")) << response;
   EXPECT_TRUE(Has(response, "\r\nContent-Security-Policy: default-src 'none'; "));
   const std::string body = Body(response);
-  EXPECT_EQ(body, kStatusPage);
+  EXPECT_EQ(body, StatusPage());
   EXPECT_TRUE(body.ends_with("</html>\n")) << body.size();
   for (const std::string_view elsewhere : {"src=", "http://", "https://", "@import", "url("}) {
     const size_t at = body.find(elsewhere);
