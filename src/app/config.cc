@@ -135,6 +135,7 @@ void CheckSource(const SenderConfig& config, Checker* checker) {
   // A socket's buffer size is an int, which the kernel doubles.
   checker->Size("nflog-buffer", config.nflog_buffer, 256 * kKiB, kGiB);
   checker->Count("nflog-threshold", config.nflog_threshold, 0, 65'535);
+  checker->Duration("batch-latency", config.batch_latency, 10 * kNanosPerMicro, kNanosPerSecond);
   checker->Duration("nflog-flush", config.nflog_flush, 10 * kNanosPerMilli, 10 * kNanosPerSecond);
   checker->Require(
       config.nflog_flush % (10 * kNanosPerMilli) == 0, {"nflog-flush"},

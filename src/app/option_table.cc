@@ -281,6 +281,10 @@ void AddNflog(SenderConfig* config, std::vector<Option>* options) {
                    Threshold({"nflog-threshold", group, "PACKETS",
                               "packets that the kernel hands over at once; auto follows the rate"},
                              &config->nflog_threshold),
+                   Duration({"batch-latency", group, "DURATION",
+                             "traffic that the kernel gathers before it hands it over, where the "
+                             "threshold follows the rate"},
+                            &config->batch_latency),
                    Duration({"nflog-flush", group, "DURATION",
                              "longest that the kernel holds packets back; a multiple of 10ms"},
                             &config->nflog_flush),

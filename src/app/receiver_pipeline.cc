@@ -181,11 +181,12 @@ void ReceiverPipeline::Receive() {
       next_tick_ = now + kTickInterval;
     }
     if (!received) {
-      std::vector<int> fds = {stop_->fd()};
+      watched_.clear();
+      watched_.push_back(stop_->fd());
       for (const auto& sink : sinks_) {
-        fds.push_back(sink->watch_fd());
+        watched_.push_back(sink->watch_fd());
       }
-      socket_->Wait(fds, std::min(service_in, next_tick_ - now));
+      socket_->Wait(watched_, std::min(service_in, next_tick_ - now));
     }
   }
   sinks_ended_ = AllSinksEnded();

@@ -77,6 +77,7 @@ class ReceiverPipeline {
   std::unique_ptr<PullSocket> socket_;
   FrameDecoder decoder_;
   std::vector<RecordBlockPtr> blocks_;  // of the frame just decoded
+  std::vector<int> watched_;            // descriptors that end a wait
   std::vector<std::unique_ptr<PacketSink>> sinks_;
   bool sinks_ended_ = false;
   Nanoseconds next_tick_ = 0;

@@ -74,6 +74,7 @@ Result<std::unique_ptr<PacketSource>> SenderPipeline::OpenSource(
       options.snaplen = config_.snaplen;
       options.receive_buffer_bytes = config_.nflog_buffer;
       options.threshold = config_.nflog_threshold;
+      options.batch_latency = config_.batch_latency;
       options.flush_interval = config_.nflog_flush;
       return AsSource(NflogSource::Open(options, stats, clock_, stop_));
     }

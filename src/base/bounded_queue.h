@@ -6,12 +6,12 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
-#include <deque>
 #include <mutex>
 #include <optional>
 #include <utility>
 
 #include "base/clock.h"
+#include "base/ring.h"
 
 namespace pcap_zmq {
 
@@ -31,7 +31,7 @@ class BoundedQueue {
         return false;
       }
       weight_ += weight;
-      items_.emplace_back(std::move(item), weight);
+      items_.Push() = {std::move(item), weight};
     }
     not_empty_.notify_one();
     return true;
@@ -48,7 +48,7 @@ class BoundedQueue {
         return false;
       }
       weight_ += weight;
-      items_.emplace_back(std::move(item), weight);
+      items_.Push() = {std::move(item), weight};
     }
     not_empty_.notify_one();
     return true;
@@ -64,7 +64,7 @@ class BoundedQueue {
     }
     std::optional<T> item(std::move(items_.front().first));
     weight_ -= items_.front().second;
-    items_.pop_front();
+    items_.Pop();
     lock.unlock();
     // All, as the pushers wait for different weights.
     not_full_.notify_all();
@@ -92,9 +92,9 @@ class BoundedQueue {
   mutable std::mutex mutex_;
   std::condition_variable not_empty_;
   std::condition_variable not_full_;
-  std::deque<std::pair<T, size_t>> items_;  // guarded by mutex_
-  size_t weight_ = 0;                       // guarded by mutex_
-  bool closed_ = false;                     // guarded by mutex_
+  Ring<std::pair<T, size_t>> items_;  // guarded by mutex_
+  size_t weight_ = 0;                 // guarded by mutex_
+  bool closed_ = false;               // guarded by mutex_
 };
 
 }  // namespace pcap_zmq

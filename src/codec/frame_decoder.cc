@@ -5,15 +5,23 @@
 #include <span>
 #include <utility>
 
+#include "base/pool_allocator.h"
 #include "codec/control_frame.h"
 #include "codec/record_chain.h"
 
 namespace pcap_zmq {
+namespace {
+
+// A block, and what std::shared_ptr and the allocator put next to it.
+constexpr size_t kPooledBlockBytes = sizeof(RecordBlock) + 64;
+
+}  // namespace
 
 FrameDecoder::FrameDecoder(SenderTable* senders, ReceiverStats* stats)
     : senders_(senders),
       stats_(stats),
       pool_(kFrameRawTarget),
+      block_pool_(kPooledBlockBytes),
       zlib_(MakeZlibDecompressor()),
       zstd_(MakeZstdDecompressor()),
       legacy_(&pool_) {}
@@ -96,7 +104,7 @@ void FrameDecoder::DecodeData(const FrameHeader& header, Frame message,
   if (!chain.complete) {
     Reject(RejectReason::kRecordChain);
   }
-  auto block = std::make_shared<RecordBlock>();
+  auto block = std::allocate_shared<RecordBlock>(PoolAllocator<RecordBlock>(&block_pool_));
   block->records = payload.first(chain.bytes);
   block->packet_count = chain.packet_count;
   block->link_type = header.link_type;

@@ -39,7 +39,8 @@ class FrameDecoder {
 
   SenderTable* const senders_;
   ReceiverStats* const stats_;
-  FramePool pool_;
+  FramePool pool_;        // unpacked payloads
+  FramePool block_pool_;  // the blocks themselves
   const std::unique_ptr<Decompressor> zlib_;
   const std::unique_ptr<Decompressor> zstd_;
   LegacyDecoder legacy_;

@@ -36,7 +36,7 @@ RecordBoundary LastBoundary(std::span<const uint8_t> records, uint64_t limit);
 RecordBlockPtr Compact(RecordBlockPtr block);
 
 /// Blocks with fewer bytes than this are worth copying before they are kept.
-inline constexpr size_t kSmallBlockBytes = size_t{16} * 1024;
+inline constexpr size_t kSmallBlockBytes = size_t{4} * 1024;
 
 /// Brings blocks into the link type of one capture.
 /// Threads: immutable.

@@ -9,7 +9,7 @@ namespace pcap_zmq {
 namespace {
 
 // Small blocks are gathered in pieces of this size.
-constexpr size_t kCopyBytes = 4 * kSmallBlockBytes;
+constexpr size_t kCopyBytes = 16 * kSmallBlockBytes;
 
 }  // namespace
 
@@ -19,13 +19,14 @@ void ReplayLog::Append(const RecordBlockPtr& block) {
     return;
   }
   if (records.size() >= kSmallBlockBytes) {
-    segments_.push_back({end_, block, {}, block->packet_count, 0});
+    Segment* segment = Push();
+    segment->block = block;
+    segment->packets = block->packet_count;
   } else {
     // Spans into `copy` stay valid because it never grows beyond what was reserved.
-    if (segments_.empty() ||
+    if (segments_.empty() || segments_.back().block != nullptr ||
         segments_.back().copy.capacity() - segments_.back().copy.size() < records.size()) {
-      segments_.push_back({end_, nullptr, {}, 0, 0});
-      segments_.back().copy.reserve(kCopyBytes);
+      Push()->copy.reserve(kCopyBytes);
     }
     Segment& last = segments_.back();
     last.copy.insert(last.copy.end(), records.begin(), records.end());
@@ -35,11 +36,27 @@ void ReplayLog::Append(const RecordBlockPtr& block) {
   appended_packets_ += block->packet_count;
 }
 
+// A slot that was used before keeps the memory of its copy.
+ReplayLog::Segment* ReplayLog::Push() {
+  Segment& segment = segments_.Push();
+  segment.begin = end_;
+  segment.packets = 0;
+  segment.tallied = 0;
+  return &segment;
+}
+
 size_t ReplayLog::Find(uint64_t position) const {
-  const auto found =
-      std::partition_point(segments_.begin(), segments_.end(),
-                           [&](const Segment& segment) { return segment.end() <= position; });
-  return static_cast<size_t>(found - segments_.begin());
+  size_t low = 0;
+  size_t high = segments_.size();
+  while (low < high) {
+    const size_t middle = low + (high - low) / 2;
+    if (segments_[middle].end() <= position) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
 }
 
 std::span<const uint8_t> ReplayLog::Unwritten() const {
@@ -118,7 +135,9 @@ void ReplayLog::Forget(uint64_t unread) {
   // The tally may be behind what was read by a part of one record, never by a whole one.
   const uint64_t taken_to = std::min(TakenTo(unread), tallied_to_);
   while (!segments_.empty() && segments_.front().end() <= taken_to) {
-    segments_.pop_front();
+    segments_.front().block.reset();
+    segments_.front().copy.clear();
+    segments_.Pop();
   }
 }
 

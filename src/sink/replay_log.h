@@ -6,11 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <span>
 #include <vector>
 
 #include "base/record_block.h"
+#include "base/ring.h"
 
 namespace pcap_zmq {
 
@@ -75,6 +75,8 @@ class ReplayLog {
     uint64_t end() const { return begin + bytes().size(); }
   };
 
+  // An empty segment at the end.
+  Segment* Push();
   // Index of the segment that holds `position`; size() if none does.
   size_t Find(uint64_t position) const;
   // The position up to which the reader has taken everything.
@@ -83,7 +85,7 @@ class ReplayLog {
   // Counts on record by record inside `segment`; false when the written position stops it.
   bool CountRecords(Segment* segment);
 
-  std::deque<Segment> segments_;  // gapless, up to end_
+  Ring<Segment> segments_;  // gapless, up to end_
   uint64_t end_ = 0;
   uint64_t position_ = 0;       // written up to here in this session
   uint64_t session_begin_ = 0;  // a record boundary, as all of the following

@@ -48,6 +48,7 @@ NflogSource::NflogSource(NflogSocket socket, const NflogOptions& options, PumpSt
                          const Clock* clock, const StopEvent* stop)
     : socket_(std::move(socket)),
       follow_rate_(options.threshold == 0),
+      batch_latency_(options.batch_latency),
       flush_interval_(options.flush_interval),
       stats_(stats),
       clock_(clock),
@@ -302,7 +303,8 @@ void NflogSource::FollowRate(uint64_t packets_per_second) {
                                           static_cast<double>(total);
     group.packets_followed = captured;
     const uint32_t threshold = FollowThreshold(
-        group.threshold, static_cast<uint64_t>(static_cast<double>(packets_per_second) * share));
+        group.threshold, static_cast<uint64_t>(static_cast<double>(packets_per_second) * share),
+        batch_latency_);
     if (threshold == group.threshold) {
       continue;
     }

@@ -23,7 +23,8 @@ struct NflogOptions {
   std::vector<uint16_t> groups = {};
   uint32_t snaplen = 65'535;  ///< a rule's own size limit applies as well
   uint64_t receive_buffer_bytes = uint64_t{64} * 1024 * 1024;
-  uint32_t threshold = 0;  ///< packets a kernel batch; 0 follows the rate
+  uint32_t threshold = 0;                      ///< packets a kernel batch; 0 follows the rate
+  Nanoseconds batch_latency = kNanosPerMilli;  ///< of traffic in a batch that follows the rate
   Nanoseconds flush_interval = 10 * kNanosPerMilli;
 };
 
@@ -99,6 +100,7 @@ class NflogSource final : public PacketSource {
 
   NflogSocket socket_;
   bool follow_rate_;
+  Nanoseconds batch_latency_;
   Nanoseconds flush_interval_;
   Intake intake_ = Intake::kOpen;
   bool congested_ = false;  // the kernel drops everything until the socket has been emptied

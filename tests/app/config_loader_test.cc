@@ -62,6 +62,8 @@ std::vector<OptionCase<SenderConfig>> SenderCases() {
        "soon", nflog},
       {"nflog-buffer", "1MiB", [](const C& c) { return c.nflog_buffer == kMiB; }, "1 MiB!", nflog},
       {"nflog-threshold", "17", [](const C& c) { return c.nflog_threshold == 17; }, "0", nflog},
+      {"batch-latency", "300us", [](const C& c) { return c.batch_latency == 300 * kNanosPerMicro; },
+       "1 fortnight", nflog},
       {"nflog-flush", "20ms", [](const C& c) { return c.nflog_flush == 20 * kNanosPerMilli; },
        "20 lightyears", nflog},
       {"snaplen", "96", [](const C& c) { return c.snaplen == 96; }, "99999999999", nflog},
