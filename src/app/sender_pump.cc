@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <cstring>
 #include <random>
 #include <utility>
 
@@ -21,6 +22,10 @@ constexpr Nanoseconds kLastLinger = 100 * kNanosPerMilli;
 // file waits, well before ZeroMQ would refuse a frame.
 constexpr double kMergeFill = 0.1;
 constexpr double kReplayFill = 0.25;
+
+// More frames than this on their way mean that they wait; smaller frames than this waste a block.
+constexpr uint64_t kBacklogFrames = 64;
+constexpr size_t kSmallFrameBytes = kFrameRawTarget / 4;
 
 std::unique_ptr<Compressor> MakeCompressor(Codec codec, int level) {
   return codec == Codec::kZstd ? MakeZstdCompressor(level) : MakeZlibCompressor(level);
@@ -42,6 +47,15 @@ std::vector<std::string> Endpoints(const std::vector<std::unique_ptr<PushSocket>
 uint64_t RandomStreamId() {
   std::random_device device;
   return (uint64_t{device()} << 32) | device();
+}
+
+// A pooled frame keeps memory for the largest one; a backlog of small ones would take many times
+// what is in it.
+Frame ShrinkToFit(Frame frame) {
+  Frame small = HeapFrame(frame.size());
+  std::memcpy(small.data(), frame.data(), frame.size());
+  small.set_packet_count(frame.packet_count());
+  return small;
 }
 
 DropReason ReasonOf(SendOutcome outcome) {
@@ -189,6 +203,9 @@ void SenderPump::Flush(Lane* lane) {
   const Nanoseconds oldest = lane->encoder.oldest_timestamp();
   Frame frame = TakeFrame(lane, raw_bytes);
   const size_t wire_bytes = frame.size();
+  if (wire_bytes < kSmallFrameBytes && lane->socket->waiting_frames() > kBacklogFrames) {
+    frame = ShrinkToFit(std::move(frame));
+  }
   const SendOutcome outcome = lane->socket->Send(std::move(frame));
   if (outcome != SendOutcome::kAccepted) {
     policy_.Settle(raw_bytes, 0);

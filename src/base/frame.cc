@@ -6,6 +6,11 @@
 
 namespace pcap_zmq {
 
+Frame HeapFrame(size_t size) {
+  auto* bytes = new uint8_t[size];
+  return {bytes, size, [](void* owner) { delete[] static_cast<uint8_t*>(owner); }, bytes};
+}
+
 // What outlives the pool as long as one of its frames is out: the stack onto which any thread
 // pushes and from which the pool takes everything at once, which leaves no room for ABA.
 struct FramePool::Shared {

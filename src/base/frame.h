@@ -75,6 +75,9 @@ class Frame {
   uint32_t packet_count_ = 0;
 };
 
+/// A frame of `size` uninitialised bytes in memory of just that size.
+Frame HeapFrame(size_t size);
+
 /// Buffers for frames, reused.
 ///
 /// Buffers up to `block_bytes` are kept when they come back; larger ones, which only single huge

@@ -19,12 +19,6 @@ constexpr size_t kEthernetHeaderBytes = 14;
 constexpr std::array<uint8_t, 12> kSyntheticAddresses = {0x02, 0, 0, 0, 0, 0x02,
                                                          0x02, 0, 0, 0, 0, 0x01};
 
-// A frame of `size` bytes of its own.
-Frame HeapFrame(size_t size) {
-  auto* bytes = new uint8_t[size];
-  return {bytes, size, [](void* owner) { delete[] static_cast<uint8_t*>(owner); }, bytes};
-}
-
 void WriteEthernetHeader(uint8_t* to, uint8_t version_nibble) {
   std::memcpy(to, kSyntheticAddresses.data(), kSyntheticAddresses.size());
   StoreBe<uint16_t>(to + kSyntheticAddresses.size(), version_nibble == 6 ? 0x86dd : 0x0800);

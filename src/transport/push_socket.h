@@ -61,6 +61,9 @@ class PushSocket final : public FrameSender {
   /// under it, lost.  The difference is what ZeroMQ buffers.
   Tally released() const;
 
+  /// Frames that ZeroMQ buffers.
+  uint64_t waiting_frames() const { return accepted_.frames - released().frames; }
+
   /// What ZeroMQ buffers, as parts of what it may: 0 empty, 1 full, whichever limit is nearer.
   double fill() const;
 

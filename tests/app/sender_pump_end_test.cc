@@ -3,6 +3,7 @@
 //
 // What a pump does when nobody receives, when it is told to stop and when its input ends.
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <thread>
 
@@ -37,6 +38,30 @@ class SenderPumpEndTest : public PumpTest {
     return options;
   }
 };
+
+TEST_F(SenderPumpEndTest, ABacklogOfSmallFramesTakesMemoryOfTheirSize) {
+  constexpr int kFrames = 2000;
+  const auto in_use = [] {
+    const struct mallinfo2 heap = ::mallinfo2();
+    return heap.uordblks + heap.hblkhd;
+  };
+  if (in_use() == 0) {
+    GTEST_SKIP() << "this build's allocator does not say what is in use";
+  }
+  for (int i = 0; i < kFrames; ++i) {
+    script_.Packets(TextBatch(1));
+  }
+  size_t held = 0;
+  script_.Then([&] {
+    EXPECT_EQ(stats_.buffered_packets.Value(), kFrames);
+    held = in_use();
+  });
+  const auto pump = MakePump(PassingWithoutMerging(), Buffer(10'000, uint64_t{1} << 30));
+  const size_t before = in_use();
+  pump->Run(0);
+  EXPECT_GT(held, before + kFrames * size_t{200});
+  EXPECT_LT(held, before + kFrames * size_t{4096} + 100 * kFrameRawTarget);
+}
 
 TEST_F(SenderPumpEndTest, WithoutAReceiverWhatTheBufferDoesNotHoldIsDroppedAndCounted) {
   for (int i = 0; i < 6; ++i) {
