@@ -90,7 +90,7 @@ struct SenderConfig {
   Nanoseconds drain_timeout = 5 * kNanosPerSecond;
 
   uint64_t nflog_buffer = 64 * kMiB;
-  uint32_t nflog_threshold = 0;  ///< packets a kernel batch; 0: follows the rate
+  uint32_t nflog_threshold = 0;                ///< packets a kernel batch; 0: follows the rate
   Nanoseconds batch_latency = kNanosPerMilli;  ///< of traffic in a batch that follows the rate
   Nanoseconds nflog_flush = 10 * kNanosPerMilli;
   bool pump_per_group = false;
