@@ -2,6 +2,7 @@
 #include "app/program_support.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -22,6 +23,15 @@ void ReserveStandardDescriptors() {
   if (fd > STDERR_FILENO) {
     ::close(fd);
   }
+}
+
+void KeepFreedMemory() {
+#ifdef __GLIBC__
+  constexpr int kKeptBytes = 4 << 20;
+  constexpr int kMappedFrom = 512 << 10;  // larger than the frames that senders fill
+  ::mallopt(M_TRIM_THRESHOLD, kKeptBytes);
+  ::mallopt(M_MMAP_THRESHOLD, kMappedFrom);
+#endif
 }
 
 int PrintAndExit(std::string_view program, const ExitNow& exit) {

@@ -19,6 +19,11 @@ namespace pcap_zmq {
 /// is meant for a terminal.  Call it first.
 void ReserveStandardDescriptors();
 
+/// Lets malloc keep some of the memory that is freed.  Messages come and go thousands of times a
+/// second; giving their pages back to the kernel each time costs more than filling them.  Call it
+/// before threads are made.
+void KeepFreedMemory();
+
 /// Prints or asks what a configuration asked for instead of a run; returns the exit status.
 int PrintAndExit(std::string_view program, const ExitNow& exit);
 

@@ -173,20 +173,24 @@ std::vector<const SinkStats*> ReceiverPipeline::StatsOfSinks() const {
 
 void ReceiverPipeline::Receive() {
   while (!stop_->requested() && !AllSinksEnded()) {
-    const bool received = ReceiveSome();
-    const Nanoseconds service_in = ServiceSinks();
+    const bool drained = ReceiveSome() < kFramesPerTurn;
     const Nanoseconds now = clock_->MonotonicNow();
+    if (now >= next_service_) {
+      next_service_ = now + ServiceSinks();
+    }
     if (now >= next_tick_) {
       Tick();
       next_tick_ = now + kTickInterval;
     }
-    if (!received) {
+    if (drained) {
       watched_.clear();
       watched_.push_back(stop_->fd());
       for (const auto& sink : sinks_) {
         watched_.push_back(sink->watch_fd());
       }
-      socket_->Wait(watched_, std::min(service_in, next_tick_ - now));
+      if (socket_->Wait(watched_, std::min(next_service_, next_tick_) - now)) {
+        next_service_ = 0;
+      }
     }
   }
   sinks_ended_ = AllSinksEnded();
@@ -196,12 +200,12 @@ void ReceiverPipeline::Receive() {
   }
 }
 
-bool ReceiverPipeline::ReceiveSome() {
+// Returns how many frames came; less than kFramesPerTurn means that no more are there.
+int ReceiverPipeline::ReceiveSome() {
   Frame frame;
-  for (int i = 0; i < kFramesPerTurn; ++i) {
-    if (!socket_->Receive(&frame)) {
-      return i > 0;
-    }
+  int frames = 0;
+  while (frames < kFramesPerTurn && socket_->Receive(&frame)) {
+    ++frames;
     blocks_.clear();
     decoder_.Decode(std::move(frame), &blocks_);
     for (RecordBlockPtr& block : blocks_) {
@@ -211,15 +215,15 @@ bool ReceiverPipeline::ReceiveSome() {
       sinks_.back()->Deliver(std::move(block));
     }
   }
-  return true;
+  return frames;
 }
 
 // Takes what the senders have on the way, for as long as it keeps coming and the deadline allows.
 void ReceiverPipeline::Drain() {
   while (!sinks_ended_ && clock_->MonotonicNow() < stop_->deadline()) {
-    if (!ReceiveSome()) {
+    if (ReceiveSome() < kFramesPerTurn) {
       socket_->Wait({}, std::min(kQuiet, stop_->deadline() - clock_->MonotonicNow()));
-      if (!ReceiveSome()) {
+      if (ReceiveSome() == 0) {
         return;
       }
     }

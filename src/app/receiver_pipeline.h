@@ -59,7 +59,7 @@ class ReceiverPipeline {
   std::vector<const SinkStats*> StatsOfSinks() const;
 
   void Receive();
-  bool ReceiveSome();
+  int ReceiveSome();
   void Drain();
   Nanoseconds ServiceSinks();
   void Tick();
@@ -80,6 +80,7 @@ class ReceiverPipeline {
   std::vector<int> watched_;            // descriptors that end a wait
   std::vector<std::unique_ptr<PacketSink>> sinks_;
   bool sinks_ended_ = false;
+  Nanoseconds next_service_ = 0;
   Nanoseconds next_tick_ = 0;
   Nanoseconds next_settle_ = 0;
   std::thread thread_;

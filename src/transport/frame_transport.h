@@ -35,8 +35,10 @@ class FrameReceiver {
   /// The next frame that has arrived; false at once when there is none.
   virtual bool Receive(Frame* frame) = 0;
   /// Waits for a frame, for an event on one of `fds` (negative ones are left out), or for
-  /// `timeout`; spurious returns are possible.
-  virtual void Wait(std::span<const int> fds, Nanoseconds timeout) = 0;
+  /// `timeout`; spurious returns are possible.  Call it when Receive() has just found nothing:
+  /// frames that were there before do not end the wait.
+  /// Errors:  none; true when one of `fds` has an event.
+  virtual bool Wait(std::span<const int> fds, Nanoseconds timeout) = 0;
 };
 
 }  // namespace pcap_zmq

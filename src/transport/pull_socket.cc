@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "transport/pull_socket.h"
 
+#include <poll.h>
 #include <zmq.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <ctime>
 #include <new>
 #include <utility>
 
@@ -67,7 +69,10 @@ PullSocket::PullSocket(const ZmqContext& context, ZmqSocketHandle socket, Receiv
     : socket_(std::move(socket)),
       monitor_(context, socket_.get()),
       stats_(stats),
-      held_pool_(sizeof(Held)) {}
+      held_pool_(sizeof(Held)) {
+  size_t length = sizeof event_fd_;
+  zmq_getsockopt(socket_.get(), ZMQ_FD, &event_fd_, &length);
+}
 
 bool PullSocket::Receive(Frame* frame) {
   zmq_msg_t message;
@@ -99,18 +104,26 @@ void PullSocket::ReleaseHeld(void* owner) {
   release_memory(held->memory);
 }
 
-void PullSocket::Wait(std::span<const int> fds, Nanoseconds timeout) {
-  std::array<zmq_pollitem_t, 8> items{};
-  items[0] = {socket_.get(), -1, ZMQ_POLLIN, 0};
-  int count = 1;
+// zmq_poll() would look at the socket before and after its wait, which Receive() does already.
+bool PullSocket::Wait(std::span<const int> fds, Nanoseconds timeout) {
+  std::array<pollfd, 8> watched{};
+  watched[0] = {.fd = event_fd_, .events = POLLIN, .revents = 0};
+  nfds_t count = 1;
   for (const int fd : fds) {
-    if (fd >= 0 && count < static_cast<int>(items.size())) {
+    if (fd >= 0 && count < watched.size()) {
       // POLLIN on the stop event; a FIFO's write end reports its lost reader as an error.
-      items[static_cast<size_t>(count++)] = {nullptr, fd, ZMQ_POLLIN | ZMQ_POLLERR, 0};
+      watched[count++] = {.fd = fd, .events = POLLIN, .revents = 0};
     }
   }
-  const Nanoseconds millis = (timeout + kNanosPerMilli - 1) / kNanosPerMilli;
-  zmq_poll(items.data(), count, static_cast<long>(std::max<Nanoseconds>(millis, 0)));
+  const Nanoseconds patience = std::max<Nanoseconds>(timeout, 0);
+  timespec limit{};
+  limit.tv_sec = static_cast<time_t>(patience / kNanosPerSecond);
+  limit.tv_nsec = static_cast<decltype(limit.tv_nsec)>(patience % kNanosPerSecond);
+  if (::ppoll(watched.data(), count, &limit, nullptr) <= 0) {
+    return false;
+  }
+  return std::any_of(watched.begin() + 1, watched.begin() + count,
+                     [](const pollfd& one) { return one.revents != 0; });
 }
 
 void PullSocket::PollConnections() {

@@ -31,7 +31,7 @@ class PullSocket final : public FrameReceiver {
                                                   const PullOptions& options, ReceiverStats* stats);
 
   bool Receive(Frame* frame) override;
-  void Wait(std::span<const int> fds, Nanoseconds timeout) override;
+  bool Wait(std::span<const int> fds, Nanoseconds timeout) override;
 
   /// Updates the stats' connections; call it a few times a second.
   void PollConnections();
@@ -46,6 +46,7 @@ class PullSocket final : public FrameReceiver {
   static void ReleaseHeld(void* owner);
 
   ZmqSocketHandle socket_;
+  int event_fd_ = -1;  // ZeroMQ's: readable when the socket has something to look at
   SocketMonitor monitor_;
   ReceiverStats* const stats_;
   FramePool held_pool_;  // of Held objects

@@ -89,12 +89,9 @@ class SocketTest : public ::testing::Test {
   /// The next frame that arrives; reports a failure when none does.
   static std::optional<Frame> ReceiveFrame(PullSocket* pull) {
     Frame frame;
-    const bool arrived = WaitUntil(
-        [&] {
-          pull->Wait({}, 10 * kNanosPerMilli);
-          return pull->Receive(&frame);
-        },
-        kGenerously, std::chrono::milliseconds(0));
+    const bool arrived =
+        WaitUntil([&] { return pull->Receive(&frame) || pull->Wait({}, 10 * kNanosPerMilli); },
+                  kGenerously, std::chrono::milliseconds(0));
     EXPECT_TRUE(arrived) << "no frame came";
     return arrived ? std::optional(std::move(frame)) : std::nullopt;
   }
