@@ -230,7 +230,10 @@ std::vector<uint8_t> Reassemble(const Capture& capture, int version, uint16_t po
     }
     const size_t payload = tcp + size_t{4} * (ip[tcp + 12] >> 4);
     if (payload < packet.data.size()) {
-      segments[sequence - first] = packet.data.subspan(payload);
+      // What is sent again may be cut differently: the longer piece is kept.
+      std::span<const uint8_t>& kept = segments[sequence - first];
+      const auto bytes = packet.data.subspan(payload);
+      kept = bytes.size() > kept.size() ? bytes : kept;
     }
   }
   std::vector<uint8_t> stream;
@@ -238,8 +241,8 @@ std::vector<uint8_t> Reassemble(const Capture& capture, int version, uint16_t po
     if (offset > stream.size()) {
       break;  // a hole
     }
-    stream.resize(offset);
-    stream.insert(stream.end(), bytes.begin(), bytes.end());
+    const size_t known = std::min(stream.size() - offset, bytes.size());
+    stream.insert(stream.end(), bytes.begin() + static_cast<long>(known), bytes.end());
   }
   return stream;
 }
