@@ -25,7 +25,7 @@ constexpr double kReplayFill = 0.25;
 
 // More frames than this on their way mean that they wait; smaller frames than this waste a block.
 constexpr uint64_t kBacklogFrames = 64;
-constexpr size_t kSmallFrameBytes = kFrameRawTarget / 4;
+constexpr size_t kSmallFrameBytes = kPlainFrameTarget / 4;
 
 std::unique_ptr<Compressor> MakeCompressor(Codec codec, int level) {
   return codec == Codec::kZstd ? MakeZstdCompressor(level) : MakeZlibCompressor(level);
@@ -78,7 +78,7 @@ SenderPump::SenderPump(const PumpOptions& options, std::unique_ptr<PacketSource>
       effort_(options.codec_level != FastestLevel(options.codec)),
       full_compressor_(MakeCompressor(options.codec, options.codec_level)),
       fast_compressor_(MakeCompressor(options.codec, FastestLevel(options.codec))),
-      pool_(kFrameHeaderBytes + kFrameRawTarget),
+      pool_(kFrameHeaderBytes + kPlainFrameTarget),
       router_(Endpoints(sockets)),
       batch_(source_->BatchBytes()) {
   lanes_.reserve(sockets.size());
@@ -112,9 +112,11 @@ ReadStatus SenderPump::ReadBatch() {
   if (!options_.live) {
     AwaitBudget();
   }
-  ReadStatus status = source_->Read(&batch_, 0);
-  if (status != ReadStatus::kNothing) {
-    return status;
+  if (!source_->drained()) {
+    const ReadStatus status = source_->Read(&batch_, 0);
+    if (status != ReadStatus::kNothing) {
+      return status;
+    }
   }
   const Nanoseconds idle_from = clock_->MonotonicNow();
   Nanoseconds wake_at = std::max(next_tick_, idle_from);
@@ -123,7 +125,7 @@ ReadStatus SenderPump::ReadBatch() {
       wake_at = std::min(wake_at, lane.flush_at);
     }
   }
-  status = source_->Read(&batch_, std::max<Nanoseconds>(wake_at - idle_from, 0));
+  const ReadStatus status = source_->Read(&batch_, std::max<Nanoseconds>(wake_at - idle_from, 0));
   effort_.NoteIdle(clock_->MonotonicNow() - idle_from);
   return status;
 }
@@ -160,7 +162,7 @@ void SenderPump::Enqueue(const Packet& packet) {
   if (lanes_.size() > 1) {
     lane += router_.Route(SymmetricFlowHash(packet.data, packet.captured_length));
   }
-  if (!lane->encoder.Fits(packet)) {
+  if (!lane->encoder.Fits(packet, policy_.squash() ? kFrameRawTarget : kPlainFrameTarget)) {
     Flush(lane);
   }
   if (lane->encoder.packet_count() == 0) {

@@ -9,7 +9,7 @@
 namespace pcap_zmq {
 
 void FrameEncoder::Start(size_t first_record_bytes) {
-  current_ = pool_->Allocate(kFrameHeaderBytes + std::max(kFrameRawTarget, first_record_bytes));
+  current_ = pool_->Allocate(kFrameHeaderBytes + std::max(kPlainFrameTarget, first_record_bytes));
 }
 
 void FrameEncoder::Append(const Packet& packet) {

@@ -24,13 +24,13 @@ namespace pcap_zmq {
 /// leaves no gap. Threads: not thread-safe; belongs to one pump.
 class FrameEncoder {
  public:
-  /// `pool` outlives the encoder; its blocks hold kFrameHeaderBytes + kFrameRawTarget.
+  /// `pool` outlives the encoder; its blocks hold kFrameHeaderBytes + kPlainFrameTarget.
   FrameEncoder(uint64_t stream_id, FramePool* pool) : stream_id_(stream_id), pool_(pool) {}
 
-  /// Whether `packet` still fits the frame under construction; always true when that is empty.
-  bool Fits(const Packet& packet) const {
-    return packet_count_ == 0 ||
-           raw_bytes_ + kRecordHeaderBytes + packet.captured_length <= kFrameRawTarget;
+  /// Whether `packet` still fits the frame under construction, which is to be filled to `target`
+  /// bytes (at most kPlainFrameTarget); always true when it is empty.
+  bool Fits(const Packet& packet, size_t target = kFrameRawTarget) const {
+    return packet_count_ == 0 || raw_bytes_ + kRecordHeaderBytes + packet.captured_length <= target;
   }
   /// Copies `packet` into the frame under construction.  Needs Fits() and a captured length of at
   /// most kMaxCapturedLength.

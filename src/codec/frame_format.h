@@ -18,8 +18,11 @@ inline constexpr size_t kFrameHeaderBytes = 48;
 inline constexpr uint32_t kFrameMagic = 0x46505a50;
 inline constexpr uint8_t kFrameVersion = 1;
 
-/// What the sender fills frames to; only a single larger packet makes a larger frame.
+/// What the sender fills frames to that it squashes; only a single larger packet makes a larger
+/// one.
 inline constexpr size_t kFrameRawTarget = size_t{64} * 1024;
+/// What it fills other frames to: a whole kernel batch, so that each costs one message.
+inline constexpr size_t kPlainFrameTarget = size_t{128} * 1024;
 /// What the receiver accepts.
 inline constexpr size_t kMaxFrameRawBytes = size_t{1024} * 1024;
 inline constexpr size_t kMaxControlBytes = size_t{16} * 1024;

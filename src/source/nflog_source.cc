@@ -120,8 +120,10 @@ size_t NflogSource::BatchBytes() const {
 
 ReadStatus NflogSource::Read(PacketBatch* batch, Nanoseconds timeout) {
   batch->Clear();
-  // Under load packets are there already, and neither the clock nor poll is asked.
-  Drain(batch);
+  // Under load packets are there, and neither clock nor poll is asked; else poll tells as well.
+  if (!drained_ || timeout == 0 || intake_ != Intake::kOpen) {
+    Drain(batch);
+  }
   if (batch->empty() && !ended_ && timeout > 0) {
     const Nanoseconds start = clock_->MonotonicNow();
     Nanoseconds left = timeout;
@@ -141,6 +143,7 @@ ReadStatus NflogSource::Read(PacketBatch* batch, Nanoseconds timeout) {
 }
 
 void NflogSource::Drain(PacketBatch* batch) {
+  drained_ = false;
   if (intake_ == Intake::kFlushing) {
     // Under load the socket may never be found empty.
     GoOnStopping();
@@ -157,6 +160,7 @@ void NflogSource::Drain(PacketBatch* batch) {
       early_taken_ = 0;
       continue;
     } else if (ended_ || !Receive(room, &datagram)) {
+      drained_ = true;
       GoOnStopping();
       return;
     }
@@ -220,8 +224,7 @@ void NflogSource::Take(std::span<const uint8_t> datagram, PacketBatch* batch) {
 
 void NflogSource::TakePacket(const NflogRecord& record, PacketBatch* batch) {
   if (group_ == nullptr || group_->number != record.group) {
-    // Rarely: a kernel batch holds packets of one group.
-    SettleTally();
+    SettleTally();  // rarely: a kernel batch holds packets of one group
     group_ = FindGroup(record.group);
     if (group_ == nullptr) {
       stats_->damaged_records.Add();

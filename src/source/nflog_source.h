@@ -44,6 +44,7 @@ class NflogSource final : public PacketSource {
                                                    const Clock* clock, const StopEvent* stop);
 
   ReadStatus Read(PacketBatch* batch, Nanoseconds timeout) override;
+  bool drained() const override { return drained_; }
   size_t BatchBytes() const override;
 
   /// Adjusts each group's batch size to its share of the rate, if so configured.  Needs
@@ -104,6 +105,7 @@ class NflogSource final : public PacketSource {
   Nanoseconds flush_interval_;
   Intake intake_ = Intake::kOpen;
   bool congested_ = false;  // the kernel drops everything until the socket has been emptied
+  bool drained_ = false;    // the last look found nothing
   bool ended_ = false;
   bool failed_ = false;
   PumpStats* stats_;

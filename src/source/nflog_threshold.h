@@ -13,16 +13,17 @@ namespace pcap_zmq {
 /// The largest batch that a source which follows the rate asks the kernel for.
 inline constexpr uint32_t kMaxNflogThreshold = 512;
 
-/// The batch size for a group whose batches are now of `current` packets: what comes in `latency`,
-/// so that a large batch saves work and none is waited for long.  It stays `current` while that is
-/// within a quarter, so that it does not flap.
+/// The batch size for a group whose batches are now of `current` packets: what comes in `latency`
+/// and a quarter more, so that a large batch saves work and none is waited for long.  It stays
+/// `current` while that holds 1 to 1.5 times what comes in `latency`, so that it does not flap.
 inline uint32_t FollowThreshold(uint32_t current, uint64_t packets_per_second,
                                 Nanoseconds latency) {
   const double packets = static_cast<double>(packets_per_second) * static_cast<double>(latency) /
                          static_cast<double>(kNanosPerSecond);
-  const auto wanted = static_cast<uint32_t>(std::clamp<double>(packets, 1, kMaxNflogThreshold));
-  const uint32_t difference = wanted > current ? wanted - current : current - wanted;
-  return wanted == 1 || uint64_t{difference} * 4 > current ? wanted : current;
+  const auto wanted =
+      static_cast<uint32_t>(std::clamp<double>(packets * 1.25, 1, kMaxNflogThreshold));
+  const bool fits = packets <= current && current <= packets * 1.5;
+  return fits && wanted > 1 ? current : wanted;
 }
 
 }  // namespace pcap_zmq

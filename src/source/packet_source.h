@@ -34,6 +34,10 @@ class PacketSource {
   ///          again reports kEnd and says why in the log.
   virtual ReadStatus Read(PacketBatch* batch, Nanoseconds timeout) = 0;
 
+  /// Whether the last Read() took all that was there: the next one may wait at once, which saves
+  /// a look that is mostly in vain.
+  virtual bool drained() const { return false; }
+
   /// Arena bytes that this source's batches need.
   virtual size_t BatchBytes() const = 0;
 

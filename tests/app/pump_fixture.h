@@ -74,12 +74,9 @@ class PumpTest : public ::testing::Test {
     std::vector<ArrivedFrame> arrived;
     Frame message;
     while (arrived.empty() || !arrived.back().header.last) {
-      const bool came = WaitUntil(
-          [&] {
-            pull->Wait({}, 10 * kNanosPerMilli);
-            return pull->Receive(&message);
-          },
-          kGenerously, std::chrono::milliseconds(0));
+      const bool came =
+          WaitUntil([&] { return pull->Receive(&message) || pull->Wait({}, 10 * kNanosPerMilli); },
+                    kGenerously, std::chrono::milliseconds(0));
       if (!came) {
         ADD_FAILURE() << "the stream has no last frame";
         return arrived;

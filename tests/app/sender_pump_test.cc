@@ -63,9 +63,9 @@ TEST_F(SenderPumpTest, ABatchLargerThanAFrameIsCutIntoSeveral) {
   const auto pump = MakePump(Passing());
   pump->Run(kDrain);
   const auto frames = DataFrames(ReceiveStream(pull.get()));
-  EXPECT_EQ(frames.size(), 4U);
+  EXPECT_EQ(frames.size(), 2U);
   for (const ArrivedFrame& frame : frames) {
-    EXPECT_LE(frame.header.raw_length, kFrameRawTarget);
+    EXPECT_LE(frame.header.raw_length, kPlainFrameTarget);
   }
   EXPECT_EQ(Records(frames), script_.records());
   ExpectEverythingIsAccountedFor();

@@ -176,7 +176,7 @@ class Encoding {
     return ToBytes(frame.bytes());
   }
 
-  FramePool pool_{kFrameHeaderBytes + kFrameRawTarget};
+  FramePool pool_{kFrameHeaderBytes + kPlainFrameTarget};
   FrameEncoder encoder_;
   Compressor* const compressor_;
 };

@@ -54,7 +54,7 @@ class FrameEncoderTest : public ::testing::Test {
     return header.value_or(FrameHeader{});
   }
 
-  FramePool pool_{kFrameHeaderBytes + kFrameRawTarget};
+  FramePool pool_{kFrameHeaderBytes + kPlainFrameTarget};
   FrameEncoder encoder_{kStream, &pool_};
 };
 

@@ -8,27 +8,28 @@ namespace {
 
 constexpr Nanoseconds kMillisecond = kNanosPerMilli;
 
-TEST(FollowThreshold, BatchHoldsAboutAMillisecondOfTraffic) {
+TEST(FollowThreshold, BatchHoldsAMillisecondOfTrafficAndAQuarterMore) {
   EXPECT_EQ(FollowThreshold(1, 0, kMillisecond), 1U);
-  EXPECT_EQ(FollowThreshold(1, 1'999, kMillisecond), 1U);
-  EXPECT_EQ(FollowThreshold(1, 2'000, kMillisecond), 2U);
-  EXPECT_EQ(FollowThreshold(1, 100'000, kMillisecond), 100U);
+  EXPECT_EQ(FollowThreshold(1, 1'599, kMillisecond), 1U);
+  EXPECT_EQ(FollowThreshold(1, 1'600, kMillisecond), 2U);
+  EXPECT_EQ(FollowThreshold(1, 100'000, kMillisecond), 125U);
   EXPECT_EQ(FollowThreshold(1, 10'000'000, kMillisecond), kMaxNflogThreshold);
+  EXPECT_EQ(FollowThreshold(kMaxNflogThreshold, 10'000'000, kMillisecond), kMaxNflogThreshold);
   EXPECT_EQ(FollowThreshold(1, UINT64_MAX, kMillisecond), kMaxNflogThreshold);
 }
 
 TEST(FollowThreshold, LatencySaysHowMuchTrafficABatchHolds) {
-  EXPECT_EQ(FollowThreshold(1, 100'000, 5 * kMillisecond), 500U);
-  EXPECT_EQ(FollowThreshold(1, 100'000, kMillisecond / 10), 10U);
+  EXPECT_EQ(FollowThreshold(1, 80'000, 5 * kMillisecond), 500U);
+  EXPECT_EQ(FollowThreshold(1, 80'000, kMillisecond / 10), 10U);
   EXPECT_EQ(FollowThreshold(1, 1'000'000'000'000, kNanosPerSecond), kMaxNflogThreshold);
 }
 
 TEST(FollowThreshold, SmallChangesKeepTheBatchAndCalmAlwaysEndsIt) {
-  EXPECT_EQ(FollowThreshold(100, 125'000, kMillisecond), 100U);
-  EXPECT_EQ(FollowThreshold(100, 126'000, kMillisecond), 126U);
-  EXPECT_EQ(FollowThreshold(100, 75'000, kMillisecond), 100U);
-  EXPECT_EQ(FollowThreshold(100, 74'000, kMillisecond), 74U);
-  EXPECT_EQ(FollowThreshold(4, 3'000, kMillisecond), 4U);
+  EXPECT_EQ(FollowThreshold(120, 120'000, kMillisecond), 120U);
+  EXPECT_EQ(FollowThreshold(120, 121'000, kMillisecond), 151U);
+  EXPECT_EQ(FollowThreshold(120, 80'000, kMillisecond), 120U);
+  EXPECT_EQ(FollowThreshold(120, 79'000, kMillisecond), 98U);
+  EXPECT_EQ(FollowThreshold(3, 2'000, kMillisecond), 3U);
   EXPECT_EQ(FollowThreshold(100, 10, kMillisecond), 1U);
 }
 
