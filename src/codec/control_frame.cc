@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/sender_name.h"
+
 namespace pcap_zmq {
 namespace {
 
@@ -18,9 +20,7 @@ constexpr std::array<std::string_view, 3> kStateNames = {"pass", "squash", "shed
 std::string MakeSafe(std::string_view text) {
   std::string safe(text.substr(0, kMaxTextLength));
   for (char& c : safe) {
-    const bool allowed = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                         (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
-    c = allowed ? c : '_';
+    c = IsSenderNameCharacter(c) ? c : '_';
   }
   return safe;
 }

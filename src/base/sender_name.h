@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+//
+// What a sender may be called.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <string_view>
+
+namespace pcap_zmq {
+
+inline constexpr size_t kMaxSenderName = 64;
+inline constexpr std::string_view kSenderNameRule =
+    "1 to 64 letters, digits, dots, underscores and hyphens";
+
+inline constexpr bool IsSenderNameCharacter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+         c == '_' || c == '-';
+}
+
+/// Whether kSenderNameRule allows `name`.
+inline constexpr bool IsSenderName(std::string_view name) {
+  return !name.empty() && name.size() <= kMaxSenderName &&
+         std::all_of(name.begin(), name.end(), IsSenderNameCharacter);
+}
+
+}  // namespace pcap_zmq
