@@ -10,12 +10,12 @@
 
 #include "app/endpoint.h"
 #include "base/packet.h"
+#include "base/sender_name.h"
 #include "base/units.h"
 
 namespace pcap_zmq {
 namespace {
 
-constexpr size_t kMaxNameLength = 64;
 constexpr std::string_view kListSeparators = ", \t\n";
 
 std::string Quote(std::string_view text) {
@@ -26,11 +26,6 @@ std::string Capitals(std::string text) {
   std::transform(text.begin(), text.end(), text.begin(),
                  [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
   return text;
-}
-
-bool IsNameCharacter(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-         c == '_' || c == '-';
 }
 
 Result<uint16_t> ParseGroup(std::string_view text) {
@@ -159,6 +154,14 @@ void CheckRates(const SenderConfig& config, Checker* checker) {
           std::to_string(high) + ", and 0 for its default");
 }
 
+// Two options that make sense only together.
+void CheckKeys(const std::string& own, const char* other_option, const std::string& other,
+               Checker* checker) {
+  checker->Require(own.empty() == other.empty(), {"curve-key", other_option},
+                   "encryption needs both: --curve-key with one's own secret key, and --" +
+                       std::string(other_option) + " with the other side's");
+}
+
 // Buffers larger than this are typing errors.
 constexpr uint64_t kLargestBuffer = 1024 * kGiB;
 constexpr int64_t kMostFrames = 1'000'000;
@@ -236,9 +239,9 @@ std::string DefaultSenderName() {
   if (::gethostname(host.data(), host.size() - 1) != 0) {
     return "sender";
   }
-  std::string name = std::string(host.data()).substr(0, kMaxNameLength);
+  std::string name = std::string(host.data()).substr(0, kMaxSenderName);
   std::replace_if(
-      name.begin(), name.end(), [](char c) { return !IsNameCharacter(c); }, '_');
+      name.begin(), name.end(), [](char c) { return !IsSenderNameCharacter(c); }, '_');
   return name.empty() ? "sender" : name;
 }
 
@@ -253,6 +256,12 @@ std::optional<Violation> FindViolation(const SenderConfig& config) {
                     {"endpoint"}, Quote(*endpoint) + " is given twice");
   }
   CheckRates(config, &checker);
+  CheckKeys(config.curve_key, "server-key", config.server_key, &checker);
+  const bool exposed = std::any_of(config.endpoints.begin(), config.endpoints.end(),
+                                   [](const std::string& one) { return LeavesTheHost(one); });
+  checker.Require(!config.require_encryption || !config.curve_key.empty() || !exposed,
+                  {"require-encryption"},
+                  "packets would leave this host unencrypted; give --curve-key and --server-key");
   checker.Count("zmq-buffer", config.zmq_buffer, 1, kMostFrames);
   checker.Size("zmq-buffer-bytes", config.zmq_buffer_bytes, kMiB, kLargestBuffer);
   checker.Duration("drain-timeout", config.drain_timeout, 0, kLongestDrain);
@@ -261,11 +270,8 @@ std::optional<Violation> FindViolation(const SenderConfig& config) {
                   "the kernel may hold packets for " + FormatDuration(config.nflog_flush) +
                       ", longer than the drain of " + FormatDuration(config.drain_timeout) +
                       " waits for them; lower --nflog-flush or raise --drain-timeout");
-  checker.Require(!config.name.empty() && config.name.size() <= kMaxNameLength &&
-                      std::all_of(config.name.begin(), config.name.end(), IsNameCharacter),
-                  {"name"},
-                  Quote(config.name) +
-                      " does not fit; use 1 to 64 letters, digits, dots, underscores and hyphens");
+  checker.Require(IsSenderName(config.name), {"name"},
+                  Quote(config.name) + " does not fit; use " + std::string(kSenderNameRule));
   checker.Metrics(config.metrics);
   return checker.Take();
 }
@@ -289,6 +295,12 @@ std::optional<Violation> FindViolation(const ReceiverConfig& config) {
   // Below this a single large packet would not fit its frame.
   checker.Size("max-message", config.max_message, 512 * kKiB, kGiB);
   checker.Count("max-senders", config.max_senders, 1, 65'536);
+  CheckKeys(config.curve_key, "authorized-keys", config.authorized_keys, &checker);
+  checker.Require(
+      !config.require_encryption || !config.curve_key.empty() || !LeavesTheHost(config.endpoint),
+      {"require-encryption"},
+      "other hosts could send here unencrypted and unasked; give --curve-key and "
+      "--authorized-keys");
   checker.Duration("drain-timeout", config.drain_timeout, 0, kLongestDrain);
   checker.Metrics(config.metrics);
   return checker.Take();

@@ -95,6 +95,10 @@ struct SenderConfig {
   Nanoseconds nflog_flush = 10 * kNanosPerMilli;
   bool pump_per_group = false;
 
+  std::string curve_key;   ///< file of this sender's secret key; empty: nothing is encrypted
+  std::string server_key;  ///< file of the receiver's public key
+  bool require_encryption = false;
+
   uint32_t snaplen = 65'535;
   std::string filter;       ///< BPF, for packets from libpcap; empty: everything
   double replay_speed = 1;  ///< multiple of the recorded speed; 0: as fast as possible
@@ -122,6 +126,10 @@ struct ReceiverConfig {
   uint64_t max_message = 16 * kMiB;
   uint32_t max_senders = 1024;
   Nanoseconds drain_timeout = 2 * kNanosPerSecond;
+
+  std::string curve_key;        ///< file of the receiver's secret key; empty: nothing is encrypted
+  std::string authorized_keys;  ///< directory of the senders' public keys
+  bool require_encryption = false;
 
   std::string user;                        ///< to run as after start-up; empty: unchanged
   std::string metrics = "127.0.0.1:9478";  ///< empty: no HTTP server

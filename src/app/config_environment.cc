@@ -34,9 +34,17 @@ Result<std::vector<GivenValue>> ReadEnvironment(const char* const* envp,
                                                 const std::vector<Option>& sibling_options) {
   std::vector<GivenValue> given;
   std::vector<std::string> known;
+  std::vector<size_t> index_of;  // of the option that each of `known` sets
   for (const std::vector<Option>* program : {&options, &sibling_options}) {
     for (const Option& option : *program) {
+      const size_t index = static_cast<size_t>(&option - program->data()) +
+                           (program == &sibling_options ? options.size() : 0);
       known.push_back(option.Variable());
+      index_of.push_back(index);
+      if (option.names_file) {
+        known.push_back(option.Variable() + "_FILE");
+        index_of.push_back(index);
+      }
     }
   }
   for (; *envp != nullptr; ++envp) {
@@ -53,7 +61,7 @@ Result<std::vector<GivenValue>> ReadEnvironment(const char* const* envp,
       return ConfigError("variable " + std::string(name) + " is not known; did you mean " +
                          Nearest(name, known) + "?");
     }
-    const auto index = static_cast<size_t>(at - known.begin());
+    const size_t index = index_of[static_cast<size_t>(at - known.begin())];
     const std::string_view value = entry.substr(name.size() + 1);
     // One environment often serves both programs, and an empty variable is how people unset one.
     if (index >= options.size() || value.empty()) {
@@ -61,6 +69,13 @@ Result<std::vector<GivenValue>> ReadEnvironment(const char* const* envp,
     }
     Option::Values values =
         options[index].list ? SplitList(value) : Option::Values{std::string(value)};
+    const auto twin = std::find_if(given.begin(), given.end(), [&](const GivenValue& other) {
+      return other.option == index && other.values != values;
+    });
+    if (twin != given.end()) {
+      return ConfigError("variable " + std::string(name) + " and " + twin->origin +
+                         " disagree; set one of them");
+    }
     if (!values.empty()) {
       given.push_back({index, std::move(values), "variable " + std::string(name)});
     }

@@ -187,21 +187,13 @@ Given Questions(const Given& given, const std::vector<Option>& options) {
   return questions;
 }
 
-std::string VersionLine(const ProgramText& program) {
-  std::string line = std::string(program.name) + " " + std::string(kVersion);
-  if (!kRevision.empty()) {
-    line += " (revision " + std::string(kRevision) + ")";
-  }
-  return line + "\n";
-}
-
 std::optional<ExitNow> Answer(const ProgramText& program, const Actions& actions,
                               const std::vector<Option>& options) {
   if (actions.help) {
     return ExitNow{FormatHelp(program, options), "", 0, ""};
   }
   if (actions.version) {
-    return ExitNow{VersionLine(program), "", 0, ""};
+    return ExitNow{VersionLine(program.name), "", 0, ""};
   }
   return std::nullopt;
 }

@@ -157,6 +157,18 @@ Status CheckBindEndpoint(std::string_view endpoint) {
   return Check(endpoint, Side::kBind);
 }
 
+bool LeavesTheHost(std::string_view endpoint) {
+  if (endpoint.starts_with("ipc://") || endpoint.starts_with("inproc://")) {
+    return false;
+  }
+  const std::string_view address = endpoint.substr(endpoint.find("://") + 3);
+  const std::string_view host = address.substr(0, address.rfind(':'));
+  // 127.0.0.0/8 in digits: a name may begin like that too.
+  const bool loopback =
+      host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos;
+  return !loopback && host != "[::1]" && host != "localhost" && host != "lo";
+}
+
 Status CheckListenAddress(std::string_view address) {
   const size_t colon = address.rfind(':');
   const std::string_view host = address.substr(0, std::min(colon, address.size()));

@@ -18,6 +18,10 @@ Status CheckConnectEndpoint(std::string_view endpoint);
 /// are allowed too.
 Status CheckBindEndpoint(std::string_view endpoint);
 
+/// Whether what goes through `endpoint` may pass a network: anything but ipc and loopback
+/// addresses.
+bool LeavesTheHost(std::string_view endpoint);
+
 /// Checks "HOST:PORT", "[IPV6]:PORT" or ":PORT", the port being 0 (any free one) to 65535.
 Status CheckListenAddress(std::string_view address);
 

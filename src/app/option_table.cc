@@ -231,6 +231,17 @@ Option LogFormatOption(LogFormat* field) {
       {{"text", LogFormat::kText}, {"json", LogFormat::kJson}});
 }
 
+Option KeyFile(Option option, std::string* field) {
+  option.names_file = true;
+  return Text(std::move(option), field);
+}
+
+Option RequireEncryption(bool* field) {
+  return Flag({"require-encryption", "Encryption", "",
+               "do not start where packets would pass a network without keys"},
+              field);
+}
+
 void AddActions(Actions* actions, std::vector<Option>* options) {
   const size_t first = options->size();
   options->push_back(
@@ -316,6 +327,13 @@ std::vector<Option> DescribeOptions(SenderConfig* config, Actions* actions) {
        Duration({"drain-timeout", "ZeroMQ", "DURATION",
                  "on SIGTERM, longest to wait until what was captured is sent"},
                 &config->drain_timeout)});
+  options.insert(options.end(),
+                 {KeyFile({"curve-key", "Encryption", "FILE",
+                           "secret key of this sender, as pcap-zmq-keygen makes it"},
+                          &config->curve_key),
+                  KeyFile({"server-key", "Encryption", "FILE", "public key of the receivers"},
+                          &config->server_key),
+                  RequireEncryption(&config->require_encryption)});
   AddNflog(config, &options);
   options.insert(
       options.end(),
@@ -371,6 +389,14 @@ std::vector<Option> DescribeOptions(ReceiverConfig* config, Actions* actions) {
             &config->max_message),
        Integer({"max-senders", "ZeroMQ", "COUNT", "senders that are told apart"},
                &config->max_senders),
+       KeyFile({"curve-key", "Encryption", "FILE",
+                "secret key of this receiver, as pcap-zmq-keygen makes it"},
+               &config->curve_key),
+       KeyFile({"authorized-keys", "Encryption", "DIR",
+                "public keys of the senders, NAME.pub; NAME is what the sender is called; changes "
+                "are followed"},
+               &config->authorized_keys),
+       RequireEncryption(&config->require_encryption),
        UserOption(&config->user,
                   "once the endpoint is bound, run as this user without root's rights"),
        Metrics(&config->metrics), LogFormatOption(&config->log_format)});

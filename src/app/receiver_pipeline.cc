@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "app/config_loader.h"
+#include "app/endpoint.h"
 #include "app/ledger.h"
 #include "app/status.h"
 #include "app/version.h"
@@ -49,13 +50,42 @@ ReceiverPipeline::ReceiverPipeline(ReceiverConfig config, const Clock* clock, co
 ReceiverPipeline::~ReceiverPipeline() = default;
 
 Status ReceiverPipeline::Bind() {
+  PullOptions options;
+  options.endpoint = config_.endpoint;
+  options.buffer_frames = config_.zmq_buffer;
+  options.max_message = config_.max_message;
+  if (Status keys = ReadKeys(&options); !keys.ok()) {
+    return keys;
+  }
   context_ = std::make_unique<ZmqContext>(1);
-  auto socket = PullSocket::Bind(
-      *context_, {config_.endpoint, config_.zmq_buffer, config_.max_message}, &stats_);
+  auto socket = PullSocket::Bind(*context_, options, &stats_);
   if (!socket.ok()) {
     return socket.error();
   }
   socket_ = socket.Take();
+  return {};
+}
+
+Status ReceiverPipeline::ReadKeys(PullOptions* options) {
+  if (config_.curve_key.empty()) {
+    if (LeavesTheHost(config_.endpoint)) {
+      Log(LogLevel::kWarning, "anybody who reaches " + config_.endpoint +
+                                  " can send here, and nothing is encrypted; use --curve-key and "
+                                  "--authorized-keys");
+    }
+    return {};
+  }
+  auto keys = ReadSecretKey(config_.curve_key);
+  if (!keys.ok()) {
+    return keys.error();
+  }
+  authorized_ = std::make_unique<AuthorizedKeys>(config_.authorized_keys);
+  if (Status read = authorized_->Refresh(); !read.ok()) {
+    return read;
+  }
+  Log(LogLevel::kInfo, "encrypting; this receiver's public key is " + keys.value().public_key);
+  options->keys = keys.Take();
+  options->authorized = authorized_.get();
   return {};
 }
 
@@ -77,6 +107,7 @@ Status ReceiverPipeline::Start() {
   }
   Log(LogLevel::kInfo, "listening on " + socket_->bound_endpoint() + ", writing to " + outputs +
                            (http_ ? ", metrics on " + http_->bound_address() : ""));
+  socket_->StartGuard();
   thread_ = std::thread([this] {
     Receive();
     const uint64_t one = 1;
@@ -207,7 +238,7 @@ int ReceiverPipeline::ReceiveSome() {
   while (frames < kFramesPerTurn && socket_->Receive(&frame)) {
     ++frames;
     blocks_.clear();
-    decoder_.Decode(std::move(frame), &blocks_);
+    decoder_.Decode(std::move(frame), &blocks_, socket_->key_name());
     for (RecordBlockPtr& block : blocks_) {
       for (size_t sink = 0; sink + 1 < sinks_.size(); ++sink) {
         sinks_[sink]->Deliver(block);
@@ -239,7 +270,6 @@ Nanoseconds ReceiverPipeline::ServiceSinks() {
 }
 
 void ReceiverPipeline::Tick() {
-  socket_->PollConnections();
   const Nanoseconds now = clock_->MonotonicNow();
   if (now >= next_settle_) {
     senders_.Settle();

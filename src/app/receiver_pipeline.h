@@ -37,7 +37,7 @@ class ReceiverPipeline {
   /// Needs Join() if Start() succeeded.
   ~ReceiverPipeline();
 
-  /// Binds the endpoint: the step for which privileges may be needed.
+  /// Reads the keys and binds the endpoint: the steps for which privileges may be needed.
   Status Bind();
   /// Opens the outputs, serves the metrics, and starts to receive; call it with the privileges
   /// dropped.
@@ -51,6 +51,7 @@ class ReceiverPipeline {
   bool Join();
 
  private:
+  Status ReadKeys(PullOptions* options);
   Result<std::unique_ptr<PacketSink>> OpenSink(const OutputSpec& output, SinkStats* stats);
   Result<std::unique_ptr<PacketSink>> Queue(std::unique_ptr<PacketSink> sink,
                                             const OutputSpec& output, SinkStats* stats);
@@ -73,6 +74,7 @@ class ReceiverPipeline {
   ReceiverStats stats_;
   SenderTable senders_;
   std::deque<SinkStats> sink_stats_;
+  std::unique_ptr<AuthorizedKeys> authorized_;  // where senders need keys
   std::unique_ptr<ZmqContext> context_;
   std::unique_ptr<PullSocket> socket_;
   FrameDecoder decoder_;

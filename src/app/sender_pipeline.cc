@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "app/config_loader.h"
+#include "app/endpoint.h"
 #include "app/ledger.h"
 #include "app/status.h"
 #include "app/version.h"
@@ -44,6 +45,29 @@ SenderPipeline::SenderPipeline(SenderConfig config, const Clock* clock, const St
       done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 SenderPipeline::~SenderPipeline() = default;
+
+Status SenderPipeline::ReadKeys() {
+  if (config_.curve_key.empty()) {
+    for (const std::string& endpoint : config_.endpoints) {
+      if (LeavesTheHost(endpoint)) {
+        Log(LogLevel::kWarning,
+            "packets go to " + endpoint + " unencrypted; use --curve-key and --server-key");
+      }
+    }
+    return {};
+  }
+  auto own = ReadSecretKey(config_.curve_key);
+  if (!own.ok()) {
+    return own.error();
+  }
+  auto server = ReadPublicKey(config_.server_key);
+  if (!server.ok()) {
+    return server.error();
+  }
+  Log(LogLevel::kInfo, "encrypting; this sender's public key is " + own.value().public_key);
+  keys_ = CurveClientKeys{own.Take(), server.Take()};
+  return {};
+}
 
 Status SenderPipeline::Open() {
   std::vector<std::vector<uint16_t>> group_sets;
@@ -103,8 +127,8 @@ Result<std::unique_ptr<PacketSource>> SenderPipeline::OpenSource(
 Status SenderPipeline::ConnectPump(Pump* pump) {
   std::vector<std::unique_ptr<PushSocket>> sockets;
   for (const std::string& endpoint : config_.endpoints) {
-    auto socket =
-        PushSocket::Connect(*context_, {endpoint, config_.zmq_buffer, config_.zmq_buffer_bytes});
+    auto socket = PushSocket::Connect(
+        *context_, {endpoint, config_.zmq_buffer, config_.zmq_buffer_bytes, keys_});
     if (!socket.ok()) {
       return socket.error();
     }

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "base/unique_fd.h"
 #include "metrics/http_endpoint.h"
 #include "source/packet_source.h"
+#include "transport/curve_keys.h"
 #include "transport/zmq_context.h"
 
 namespace pcap_zmq {
@@ -35,6 +37,8 @@ class SenderPipeline {
   /// Needs Join() if Start() succeeded.
   ~SenderPipeline();
 
+  /// Reads the keys, for which privileges may be needed.
+  Status ReadKeys();
   /// Opens the sources: the step for which privileges may be needed.
   Status Open();
   /// Connects, serves the metrics, and starts the pumps; call it with the privileges dropped.
@@ -70,6 +74,7 @@ class SenderPipeline {
   const Clock* const clock_;
   const StopEvent* const stop_;
   UniqueFd done_;
+  std::optional<CurveClientKeys> keys_;
   std::atomic<size_t> running_{0};
   std::unique_ptr<ZmqContext> context_;
   std::deque<Pump> pumps_;

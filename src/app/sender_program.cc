@@ -60,8 +60,8 @@ int RunSender(int argc, const char* const* argv, const char* const* envp) {
   const bool is_file = config.source.kind == SourceSpec::Kind::kFile;
   const bool keep_net_admin =
       config.source.kind == SourceSpec::Kind::kNflog && config.nflog_threshold == 0;
-  Status status;
-  if (!is_file) {
+  Status status = pipeline.ReadKeys();
+  if (status.ok() && !is_file) {
     status = pipeline.Open();
   }
   if (status.ok()) {

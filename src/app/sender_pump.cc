@@ -302,11 +302,14 @@ void SenderPump::Tick(Nanoseconds now) {
   effort_.Update(now);
   source_->FollowRate(policy_.PacketsPerSecond(now));
   int64_t connected = 0;
+  uint64_t handshake_failures = 0;
   for (Lane& lane : lanes_) {
     lane.socket->PollConnections();
     connected += lane.socket->connected() ? 1 : 0;
+    handshake_failures += lane.socket->handshake_failures();
   }
   stats_->connected_endpoints.Set(connected);
+  stats_->handshake_failures.AdvanceTo(handshake_failures);
   stats_->rate_bytes_per_second.Set(static_cast<int64_t>(policy_.BytesPerSecond(now)));
   stats_->state.Set(static_cast<int64_t>(policy_.state()));
   stats_->effort.Set(static_cast<int64_t>(effort_.effort()));

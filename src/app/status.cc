@@ -98,6 +98,7 @@ std::string SenderStatus(const SenderConfig& config, const std::vector<const Pum
          {"held", ledger.held},
          {"buffered", ledger.buffered},
          {"dropped", ByReason(kDropReasonNames, [&](size_t i) { return ledger.dropped[i]; })}}},
+       {"encryption", config.curve_key.empty() ? "none" : "curve"},
        {"watermarks_bytes_per_second", {{"low", config.lwm}, {"high", config.hwm}}},
        {"pumps", std::move(rows)},
        {"config", Json::parse(EffectiveConfigJson(config), nullptr, false)}});
@@ -118,7 +119,8 @@ std::string ReceiverStatus(const ReceiverConfig& config, const std::string& boun
   return Dump({{"program", kReceiverProgram},
                {"version", kVersion},
                {"bound_endpoint", bound_endpoint},
-               {"connected_peers", stats.connected_peers.Value()},
+               {"connected_peers", stats.connections.connected_peers.Value()},
+               {"encryption", config.curve_key.empty() ? "none" : "curve"},
                {"ledger",
                 {{"received", ledger.received},
                  {"lost", ledger.lost},

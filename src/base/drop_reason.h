@@ -44,6 +44,17 @@ enum class RejectReason {
   kLegacy,       ///< a damaged message of the 2012 sender; the records before it are delivered
   kControl,      ///< a control frame that is not valid JSON of the known shape
   kDuplicate,    ///< packets that this receiver has accepted before
+  kRevoked,      ///< of a connection whose key is not authorized any more
+  kForeign,      ///< of a stream that belongs to another sender's key
+  kCount
+};
+
+/// Why a connection to the receiver came to nothing.
+enum class ConnectionRefusal {
+  kUnknownKey,  ///< its key is not among the authorized ones
+  kMechanism,   ///< one side encrypts and the other does not
+  kProtocol,    ///< not ZeroMQ's protocol, or encrypted for another receiver
+  kIncomplete,  ///< it left, or said nothing, before the handshake was over
   kCount
 };
 
@@ -55,14 +66,19 @@ inline constexpr std::array<std::string_view, kReasonCount<DropReason>> kDropRea
 inline constexpr std::array<std::string_view, kReasonCount<SinkDropReason>> kSinkDropReasonNames = {
     "queue_full", "write_error", "linktype", "shutdown"};
 inline constexpr std::array<std::string_view, kReasonCount<RejectReason>> kRejectReasonNames = {
-    "too_short",  "magic",        "version", "header",  "codec",    "inflate",
-    "raw_length", "record_chain", "legacy",  "control", "duplicate"};
+    "too_short",    "magic",  "version", "header",    "codec",   "inflate", "raw_length",
+    "record_chain", "legacy", "control", "duplicate", "revoked", "foreign"};
+inline constexpr std::array<std::string_view, kReasonCount<ConnectionRefusal>>
+    kConnectionRefusalNames = {"unknown_key", "mechanism", "protocol", "incomplete"};
 
 constexpr std::string_view Label(DropReason reason) {
   return kDropReasonNames[static_cast<size_t>(reason)];
 }
 constexpr std::string_view Label(SinkDropReason reason) {
   return kSinkDropReasonNames[static_cast<size_t>(reason)];
+}
+constexpr std::string_view Label(ConnectionRefusal reason) {
+  return kConnectionRefusalNames[static_cast<size_t>(reason)];
 }
 constexpr std::string_view Label(RejectReason reason) {
   return kRejectReasonNames[static_cast<size_t>(reason)];

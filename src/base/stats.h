@@ -62,6 +62,7 @@ struct PumpStats {
   Gauge buffered_bytes;    ///< in ZeroMQ's buffer
   Gauge buffered_packets;  ///< in ZeroMQ's buffer
   Gauge connected_endpoints;
+  Counter handshake_failures;  ///< connections to receivers that came to nothing
   LatencyHistogram capture_to_send;
 };
 
@@ -106,12 +107,20 @@ struct SenderSnapshot {
   double seconds_since_heard = 0;
 };
 
-/// The receiver's decoder.  Written by the decoder thread alone.
+/// The receiver's door.  Written by the guard's thread alone.
+struct ConnectionStats {
+  Gauge connected_peers;  ///< TCP connections, also those whose handshake is under way
+  Counter disconnects;
+  ReasonCounters<ConnectionRefusal> refused;
+  Gauge authorized_keys;
+};
+
+/// The receiver's decoder.  Written by the decoder thread alone, but for `connections`.
 struct ReceiverStats {
   ReasonCounters<RejectReason> rejected_frames;
-  Counter received_bytes;  ///< wire bytes of all frames, refused ones included
-  Gauge connected_peers;
-  Counter disconnects;
+  Counter
+      received_bytes;  ///< wire bytes of all frames that were not cut off, damaged ones included
+  ConnectionStats connections;
 };
 
 }  // namespace pcap_zmq

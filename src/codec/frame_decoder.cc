@@ -26,38 +26,43 @@ FrameDecoder::FrameDecoder(SenderTable* senders, ReceiverStats* stats)
       zstd_(MakeZstdDecompressor()),
       legacy_(&pool_) {}
 
-void FrameDecoder::Decode(Frame message, std::vector<RecordBlockPtr>* out) {
+void FrameDecoder::Decode(Frame message, std::vector<RecordBlockPtr>* out,
+                          std::string_view key_name) {
   stats_->received_bytes.Add(message.size());
   if (!message.empty() && message.data()[0] <= kLegacySquashedTag) {
-    DecodeLegacy(message, out);
+    DecodeLegacy(message, out, key_name);
     return;
   }
   RejectReason reason{};
   const std::optional<FrameHeader> header = ParseFrameHeader(message.bytes(), &reason);
   if (!header.has_value()) {
     Reject(reason);
+  } else if (!key_name.empty() && !senders_->BelongsTo(header->stream_id, key_name)) {
+    Reject(RejectReason::kForeign);
   } else if (header->control) {
-    DecodeControl(*header, message);
+    DecodeControl(*header, message, key_name);
   } else {
-    DecodeData(*header, std::move(message), out);
+    DecodeData(*header, std::move(message), out, key_name);
   }
 }
 
-void FrameDecoder::DecodeLegacy(const Frame& message, std::vector<RecordBlockPtr>* out) {
+void FrameDecoder::DecodeLegacy(const Frame& message, std::vector<RecordBlockPtr>* out,
+                                std::string_view key_name) {
   const LegacyDecoder::Outcome outcome = legacy_.Decode(message.bytes(), out);
   if (outcome.damaged) {
     Reject(RejectReason::kLegacy);
   }
   if (outcome.packets > 0) {
-    senders_->AcceptLegacy(outcome.packets, outcome.bytes);
+    senders_->AcceptLegacy(outcome.packets, outcome.bytes, key_name);
   }
 }
 
-void FrameDecoder::DecodeControl(const FrameHeader& header, const Frame& message) {
+void FrameDecoder::DecodeControl(const FrameHeader& header, const Frame& message,
+                                 std::string_view key_name) {
   const std::optional<ControlReport> report =
       ParseControl(message.bytes().subspan(kFrameHeaderBytes));
   if (report.has_value()) {
-    senders_->AcceptControl(header, *report);
+    senders_->AcceptControl(header, *report, key_name);
   } else {
     Reject(RejectReason::kControl);
   }
@@ -81,7 +86,7 @@ bool FrameDecoder::Unpack(const FrameHeader& header, const Frame& message, Frame
 }
 
 void FrameDecoder::DecodeData(const FrameHeader& header, Frame message,
-                              std::vector<RecordBlockPtr>* out) {
+                              std::vector<RecordBlockPtr>* out, std::string_view key_name) {
   size_t payload_at = kFrameHeaderBytes;
   if (header.codec != Codec::kPlain) {
     Frame unpacked;
@@ -97,7 +102,7 @@ void FrameDecoder::DecodeData(const FrameHeader& header, Frame message,
     Reject(RejectReason::kRecordChain);
     return;
   }
-  if (!senders_->Accept(header, chain.packet_count, chain.bytes)) {
+  if (!senders_->Accept(header, chain.packet_count, chain.bytes, key_name)) {
     Reject(RejectReason::kDuplicate);
     return;
   }

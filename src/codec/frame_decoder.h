@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "base/frame.h"
@@ -25,15 +26,17 @@ class FrameDecoder {
   FrameDecoder(SenderTable* senders, ReceiverStats* stats);
 
   /// Decodes one message, appending its packets to `out`: nothing for control frames and refused
-  /// ones.
+  /// ones.  `key_name` is the name under which its sender's key is authorized; empty without keys.
   /// Owns:    takes `message`; a plain frame's block keeps it, without a copy.
   /// Errors:  none; damage is counted in the stats, and packets lost by it in the sender table.
-  void Decode(Frame message, std::vector<RecordBlockPtr>* out);
+  void Decode(Frame message, std::vector<RecordBlockPtr>* out, std::string_view key_name = {});
 
  private:
-  void DecodeLegacy(const Frame& message, std::vector<RecordBlockPtr>* out);
-  void DecodeControl(const FrameHeader& header, const Frame& message);
-  void DecodeData(const FrameHeader& header, Frame message, std::vector<RecordBlockPtr>* out);
+  void DecodeLegacy(const Frame& message, std::vector<RecordBlockPtr>* out,
+                    std::string_view key_name);
+  void DecodeControl(const FrameHeader& header, const Frame& message, std::string_view key_name);
+  void DecodeData(const FrameHeader& header, Frame message, std::vector<RecordBlockPtr>* out,
+                  std::string_view key_name);
   bool Unpack(const FrameHeader& header, const Frame& message, Frame* unpacked);
   void Reject(RejectReason reason) { stats_->rejected_frames.Add(reason); }
 

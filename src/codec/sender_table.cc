@@ -19,10 +19,11 @@ constexpr size_t kMaxGaps = 64;
 SenderTable::SenderTable(size_t max_senders, const Clock* clock)
     : max_senders_(max_senders), clock_(clock) {}
 
-bool SenderTable::Accept(const FrameHeader& header, uint32_t valid_packets, uint64_t bytes) {
+bool SenderTable::Accept(const FrameHeader& header, uint32_t valid_packets, uint64_t bytes,
+                         std::string_view key_name) {
   const Nanoseconds now = clock_->MonotonicNow();
   const std::lock_guard lock(mutex_);
-  Stream* stream = FindOrAddStream(header, now);
+  Stream* stream = FindOrAddStream(header, key_name, now);
   const uint64_t begin = header.first_ordinal;
   const uint64_t end = begin + header.packet_count;
   if (begin < stream->next_ordinal) {
@@ -42,15 +43,17 @@ bool SenderTable::Accept(const FrameHeader& header, uint32_t valid_packets, uint
   return true;
 }
 
-void SenderTable::AcceptControl(const FrameHeader& header, const ControlReport& report) {
+void SenderTable::AcceptControl(const FrameHeader& header, const ControlReport& report,
+                                std::string_view key_name) {
   const Nanoseconds now = clock_->MonotonicNow();
   const std::lock_guard lock(mutex_);
-  Stream* stream = FindOrAddStream(header, now);
+  Stream* stream = FindOrAddStream(header, key_name, now);
   if (header.first_ordinal > stream->next_ordinal) {
     AddGap(stream, stream->next_ordinal, header.first_ordinal, now, false);
     stream->next_ordinal = header.first_ordinal;
   }
-  if (stream->sender == &stream->unclaimed || stream->sender->totals.name != report.name) {
+  if (key_name.empty() &&
+      (stream->sender == &stream->unclaimed || stream->sender->totals.name != report.name)) {
     NameStream(stream, report.name);
   }
   Sender* sender = stream->sender;
@@ -62,9 +65,15 @@ void SenderTable::AcceptControl(const FrameHeader& header, const ControlReport& 
   totals.totals = report.totals;
 }
 
-void SenderTable::AcceptLegacy(uint32_t packets, uint64_t bytes) {
+bool SenderTable::BelongsTo(uint64_t stream_id, std::string_view key_name) const {
   const std::lock_guard lock(mutex_);
-  Sender* sender = FindOrAddSender(kLegacy);
+  const auto found = streams_.find(stream_id);
+  return found == streams_.end() || found->second.key_name == key_name;
+}
+
+void SenderTable::AcceptLegacy(uint32_t packets, uint64_t bytes, std::string_view key_name) {
+  const std::lock_guard lock(mutex_);
+  Sender* sender = FindOrAddSender(key_name.empty() ? kLegacy : key_name);
   sender->last_heard = clock_->MonotonicNow();
   ++sender->totals.frames;
   sender->totals.packets += packets;
@@ -104,7 +113,8 @@ std::vector<SenderSnapshot> SenderTable::Snapshot() const {
   return all;
 }
 
-SenderTable::Stream* SenderTable::FindOrAddStream(const FrameHeader& header, Nanoseconds now) {
+SenderTable::Stream* SenderTable::FindOrAddStream(const FrameHeader& header,
+                                                  std::string_view key_name, Nanoseconds now) {
   auto found = streams_.find(header.stream_id);
   if (found == streams_.end()) {
     if (streams_.size() >= 4 * max_senders_) {
@@ -115,6 +125,10 @@ SenderTable::Stream* SenderTable::FindOrAddStream(const FrameHeader& header, Nan
     stream.sender = &stream.unclaimed;
     stream.first_heard = now;
     stream.next_ordinal = header.first_ordinal;
+    if (!key_name.empty()) {
+      stream.key_name = key_name;
+      NameStream(&stream, key_name);
+    }
     AddGap(&stream, 0, header.first_ordinal, now, true);
   }
   found->second.last_heard = now;

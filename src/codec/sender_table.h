@@ -24,7 +24,11 @@ namespace pcap_zmq {
 /// starts with the data that had waited, so its packets are held back from the snapshots until it
 /// is named, and count for "unnamed" if that does not happen within kNamingTime.  Names beyond the
 /// limit count for "other".
-/// Threads: any; the decoder writes and the metrics endpoint takes snapshots.
+///
+/// Where senders have keys, a stream belongs to the key that it was first heard of with: it counts
+/// under that key's name from the start, whatever its control frames say.  `key_name` is empty
+/// where senders have none. Threads: any; the decoder writes and the metrics endpoint takes
+/// snapshots.
 class SenderTable {
  public:
   /// A gap in a stream's ordinals is settled as lost when it has stayed open for this long.
@@ -40,13 +44,18 @@ class SenderTable {
   /// Accounts for a data frame of which `valid_packets` are usable, `bytes` long with their record
   /// headers.
   /// Errors:  false when the stream's packets were accepted before: do not deliver them.
-  bool Accept(const FrameHeader& header, uint32_t valid_packets, uint64_t bytes);
+  bool Accept(const FrameHeader& header, uint32_t valid_packets, uint64_t bytes,
+              std::string_view key_name = {});
 
   /// Accounts for a control frame.
-  void AcceptControl(const FrameHeader& header, const ControlReport& report);
+  void AcceptControl(const FrameHeader& header, const ControlReport& report,
+                     std::string_view key_name = {});
+
+  /// Whether the stream is that key's, or nobody's yet.
+  bool BelongsTo(uint64_t stream_id, std::string_view key_name) const;
 
   /// Accounts for a message of the 2012 sender.
-  void AcceptLegacy(uint32_t packets, uint64_t bytes);
+  void AcceptLegacy(uint32_t packets, uint64_t bytes, std::string_view key_name = {});
 
   /// Settles gaps that are due.  Call about once a second.
   void Settle();
@@ -69,13 +78,14 @@ class SenderTable {
   struct Stream {
     Sender* sender = nullptr;  // `unclaimed` until the stream is named
     Sender unclaimed;          // what is not in any snapshot yet
+    std::string key_name;      // empty where senders have no keys
     Nanoseconds first_heard = 0;
     uint64_t next_ordinal = 0;
     std::vector<Gap> gaps;
     Nanoseconds last_heard = 0;
   };
 
-  Stream* FindOrAddStream(const FrameHeader& header, Nanoseconds now);
+  Stream* FindOrAddStream(const FrameHeader& header, std::string_view key_name, Nanoseconds now);
   // The stream's packets count for `name` from now on, and so do those that nobody had claimed.
   void NameStream(Stream* stream, std::string_view name);
   Sender* FindOrAddSender(std::string_view name);

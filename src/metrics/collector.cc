@@ -73,6 +73,7 @@ void AddPump(Exposition* out, const PumpStats& pump) {
   out->Add(Metric::kSenderBufferedPackets, {}, pump.buffered_packets);
   out->Add(Metric::kSenderBufferedBytes, {}, pump.buffered_bytes);
   out->Add(Metric::kSenderConnectedEndpoints, {}, pump.connected_endpoints);
+  out->Add(Metric::kSenderHandshakeFailures, {}, pump.handshake_failures);
 
   out->Add(Metric::kSenderNflogOverruns, {}, pump.overruns);
   out->Add(Metric::kSenderNflogTruncatedDatagrams, {}, pump.truncated_datagrams);
@@ -85,8 +86,11 @@ void AddPump(Exposition* out, const PumpStats& pump) {
 void AddReceiver(Exposition* out, const ReceiverStats& receiver) {
   AddReasons(out, Metric::kReceiverRejectedFrames, {}, receiver.rejected_frames);
   out->Add(Metric::kReceiverReceivedBytes, {}, receiver.received_bytes);
-  out->Add(Metric::kReceiverConnectedPeers, {}, receiver.connected_peers);
-  out->Add(Metric::kReceiverDisconnects, {}, receiver.disconnects);
+  const ConnectionStats& connections = receiver.connections;
+  out->Add(Metric::kReceiverConnectedPeers, {}, connections.connected_peers);
+  out->Add(Metric::kReceiverDisconnects, {}, connections.disconnects);
+  AddReasons(out, Metric::kReceiverRefusedConnections, {}, connections.refused);
+  out->Add(Metric::kReceiverAuthorizedKeys, {}, connections.authorized_keys);
 }
 
 void AddSink(Exposition* out, const SinkStats& sink) {

@@ -56,7 +56,9 @@ constexpr std::array<MetricSpec, kMetrics> kCatalog = {{
     {kSenderBufferedBytes, "pcap_zmq_sender_buffered_bytes", kGauge, {}, kSum,
      "Bytes in the send buffer of ZeroMQ."},
     {kSenderConnectedEndpoints, "pcap_zmq_sender_connected_endpoints", kGauge, {}, kSum,
-     "Connections to receivers that are up."},
+     "Connections to receivers that are up and have passed the handshake."},
+    {kSenderHandshakeFailures, "pcap_zmq_sender_handshake_failures_total", kCounter, {}, kSum,
+     "Connections to receivers that ended before the handshake was over."},
     {kSenderNflogOverruns, "pcap_zmq_sender_nflog_overruns_total", kCounter, {}, kSum,
      "Times that the kernel found the NFLOG socket full (ENOBUFS)."},
     {kSenderNflogTruncatedDatagrams, "pcap_zmq_sender_nflog_truncated_datagrams_total", kCounter,
@@ -90,6 +92,11 @@ constexpr std::array<MetricSpec, kMetrics> kCatalog = {{
      "Connections from senders that are up."},
     {kReceiverDisconnects, "pcap_zmq_receiver_disconnects_total", kCounter, {}, kSum,
      "Connections from senders that ended."},
+    {kReceiverRefusedConnections, "pcap_zmq_receiver_refused_connections_total", kCounter,
+     {"reason"}, kSum,
+     "Connections that came to nothing, by what was wrong with them."},
+    {kReceiverAuthorizedKeys, "pcap_zmq_receiver_authorized_keys", kGauge, {}, kSum,
+     "Keys that may send; 0 where nothing is encrypted."},
 
     // The receiver's outputs.
     {kReceiverSinkPackets, "pcap_zmq_receiver_sink_packets_total", kCounter, {"sink"}, kSum,

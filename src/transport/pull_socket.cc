@@ -2,6 +2,7 @@
 #include "transport/pull_socket.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 #include <zmq.h>
 
 #include <algorithm>
@@ -12,10 +13,25 @@
 #include <utility>
 
 #include "transport/endpoint_resolution.h"
+#include "transport/peer_address.h"
 #include "transport/socket_options.h"
 
 namespace pcap_zmq {
 namespace {
+
+constexpr char kZapDomain[] = "pcap-zmq";
+
+// ZeroMQ asks about a key only when a connection is made.  The descriptor is ZeroMQ's, and another
+// connection may have it by now; but only one from the same address is cut, and a sender that is
+// welcome connects again.
+void CutConnection(zmq_msg_t* message) {
+  const int fd = zmq_msg_get(message, ZMQ_SRCFD);
+  const char* const address = zmq_msg_gets(message, "Peer-Address");
+  const std::string now = fd >= 0 ? PeerAddress(fd) : std::string();
+  if (!now.empty() && (now == kLocalPeer || (address != nullptr && now == address))) {
+    ::shutdown(fd, SHUT_RDWR);
+  }
+}
 
 std::string BindAdvice(int error) {
   switch (error) {
@@ -52,7 +68,19 @@ Result<std::unique_ptr<PullSocket>> PullSocket::Bind(const ZmqContext& context,
   SetOption(socket.get(), ZMQ_IPV6, IsIpv6Literal(options.endpoint) ? 1 : 0);
   const auto max_message = static_cast<int64_t>(options.max_message);
   zmq_setsockopt(socket.get(), ZMQ_MAXMSGSIZE, &max_message, sizeof max_message);
-  auto pull = std::unique_ptr<PullSocket>(new PullSocket(context, std::move(socket), stats));
+  if (options.keys) {
+    SetOption(socket.get(), ZMQ_CURVE_SERVER, 1);
+    SetKey(socket.get(), ZMQ_CURVE_SECRETKEY, options.keys->secret_key);
+    zmq_setsockopt(socket.get(), ZMQ_ZAP_DOMAIN, kZapDomain, sizeof kZapDomain - 1);
+  }
+  auto guard = ConnectionGuard::Prepare(context, options.keys ? options.authorized : nullptr,
+                                        &stats->connections);
+  if (!guard.ok()) {
+    return guard.error();
+  }
+  auto pull = std::unique_ptr<PullSocket>(new PullSocket(
+      context, std::move(socket), options.keys ? options.authorized : nullptr, stats));
+  pull->guard_ = guard.Take();
   if (zmq_bind(pull->socket_.get(), options.endpoint.c_str()) != 0) {
     const int error = zmq_errno();
     return ConfigError("cannot bind endpoint '" + options.endpoint + "': " + zmq_strerror(error) +
@@ -65,10 +93,12 @@ Result<std::unique_ptr<PullSocket>> PullSocket::Bind(const ZmqContext& context,
   return pull;
 }
 
-PullSocket::PullSocket(const ZmqContext& context, ZmqSocketHandle socket, ReceiverStats* stats)
+PullSocket::PullSocket(const ZmqContext& context, ZmqSocketHandle socket,
+                       AuthorizedKeys* authorized, ReceiverStats* stats)
     : socket_(std::move(socket)),
       monitor_(context, socket_.get()),
       stats_(stats),
+      authorized_(authorized),
       held_pool_(sizeof(Held)) {
   size_t length = sizeof event_fd_;
   zmq_getsockopt(socket_.get(), ZMQ_FD, &event_fd_, &length);
@@ -78,12 +108,18 @@ bool PullSocket::Receive(Frame* frame) {
   zmq_msg_t message;
   zmq_msg_init(&message);
   int size = -1;
-  do {
+  while (true) {
     size = zmq_msg_recv(&message, socket_.get(), ZMQ_DONTWAIT);
-  } while (size < 0 && errno == EINTR);
-  if (size < 0) {
-    zmq_msg_close(&message);
-    return false;
+    if (size >= 0) {
+      if (authorized_ == nullptr || IsWelcome(zmq_msg_gets(&message, "User-Id"))) {
+        break;
+      }
+      stats_->rejected_frames.Add(RejectReason::kRevoked);
+      CutConnection(&message);
+    } else if (errno != EINTR) {
+      zmq_msg_close(&message);
+      return false;
+    }
   }
   Frame memory = held_pool_.Allocate(sizeof(Held));
   void* const place = memory.data();
@@ -95,6 +131,21 @@ bool PullSocket::Receive(Frame* frame) {
   *frame = Frame(static_cast<uint8_t*>(zmq_msg_data(&held->message)), static_cast<size_t>(size),
                  &ReleaseHeld, held);
   return true;
+}
+
+bool PullSocket::IsWelcome(const char* key) {
+  const bool same_names = names_ != nullptr && names_version_ == authorized_->version();
+  if (key == nullptr || (same_names && key_ == key)) {
+    return key != nullptr && !key_name_.empty();
+  }
+  if (!same_names) {
+    names_version_ = authorized_->version();
+    names_ = authorized_->names();
+  }
+  key_ = key;
+  const auto found = names_->find(key_);
+  key_name_ = found != names_->end() ? std::string_view(found->second) : std::string_view();
+  return !key_name_.empty();
 }
 
 void PullSocket::ReleaseHeld(void* owner) {
@@ -124,12 +175,6 @@ bool PullSocket::Wait(std::span<const int> fds, Nanoseconds timeout) {
   }
   return std::any_of(watched.begin() + 1, watched.begin() + count,
                      [](const pollfd& one) { return one.revents != 0; });
-}
-
-void PullSocket::PollConnections() {
-  monitor_.Poll();
-  stats_->connected_peers.Set(static_cast<int64_t>(monitor_.connections().size()));
-  stats_->disconnects.AdvanceTo(monitor_.disconnects());
 }
 
 }  // namespace pcap_zmq

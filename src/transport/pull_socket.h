@@ -5,10 +5,15 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "base/stats.h"
+#include "transport/authorized_keys.h"
+#include "transport/connection_guard.h"
+#include "transport/curve_keys.h"
 #include "transport/frame_transport.h"
 #include "transport/socket_monitor.h"
 #include "transport/zmq_context.h"
@@ -19,6 +24,8 @@ struct PullOptions {
   std::string endpoint;
   int buffer_frames = 1000;                    ///< ZMQ_RCVHWM, for each sender
   uint64_t max_message = 16ULL * 1024 * 1024;  ///< a peer that sends more is cut off
+  std::optional<CurveKeyPair> keys{};          ///< without them everybody may send, in the clear
+  AuthorizedKeys* authorized = nullptr;        ///< with `keys`: who may send; outlives the socket
 };
 
 /// Binds and takes frames from any number of senders in turn.
@@ -30,11 +37,18 @@ class PullSocket final : public FrameReceiver {
   static Result<std::unique_ptr<PullSocket>> Bind(const ZmqContext& context,
                                                   const PullOptions& options, ReceiverStats* stats);
 
+  /// Starts the thread that lets senders in and counts those who are turned away.  Until then they
+  /// wait at the door.
+  void StartGuard() { guard_->Start(&monitor_); }
+
+  /// Frames whose sender's key was taken away since it connected are counted (`revoked`), and its
+  /// connection is cut; what it had sent before is not delivered any more.
   bool Receive(Frame* frame) override;
   bool Wait(std::span<const int> fds, Nanoseconds timeout) override;
 
-  /// Updates the stats' connections; call it a few times a second.
-  void PollConnections();
+  /// The name under which the key of the last frame's sender is authorized; empty without keys.
+  /// Owns:    valid until the next Receive().
+  std::string_view key_name() const { return key_name_; }
 
   /// The endpoint with its real port.
   const std::string& bound_endpoint() const { return bound_endpoint_; }
@@ -42,14 +56,23 @@ class PullSocket final : public FrameReceiver {
  private:
   struct Held;
 
-  PullSocket(const ZmqContext& context, ZmqSocketHandle socket, ReceiverStats* stats);
+  PullSocket(const ZmqContext& context, ZmqSocketHandle socket, AuthorizedKeys* authorized,
+             ReceiverStats* stats);
   static void ReleaseHeld(void* owner);
+  // Finds key_name_; false when the key is not authorized (any more).
+  bool IsWelcome(const char* key);
 
   ZmqSocketHandle socket_;
   int event_fd_ = -1;  // ZeroMQ's: readable when the socket has something to look at
   SocketMonitor monitor_;
   ReceiverStats* const stats_;
-  FramePool held_pool_;  // of Held objects
+  AuthorizedKeys* const authorized_;
+  std::unique_ptr<ConnectionGuard> guard_;
+  uint64_t names_version_ = 0;
+  std::shared_ptr<const AuthorizedKeys::Names> names_;  // as of that version
+  std::string key_;                                     // of the last frame
+  std::string_view key_name_;                           // in names_
+  FramePool held_pool_;                                 // of Held objects
   std::string bound_endpoint_;
 };
 

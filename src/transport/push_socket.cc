@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cerrno>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include "base/log.h"
@@ -16,6 +17,14 @@
 #include "transport/socket_options.h"
 
 namespace pcap_zmq {
+namespace {
+
+// ZeroMQ tries again at once or not at all, so after a second it is not going to.
+constexpr int kPollsUntilReopened = 10;
+// For the frames that a probe took between its handshake and our learning of it.
+constexpr Nanoseconds kProbeLinger = kNanosPerSecond;
+
+}  // namespace
 
 // What ZeroMQ has let go of; lives until both the socket and the last frame are gone.
 struct PushSocket::Account {
@@ -42,28 +51,42 @@ Result<std::unique_ptr<PushSocket>> PushSocket::Connect(const ZmqContext& contex
     Log(LogLevel::kWarning, "the name service does not answer for " + options.endpoint +
                                 " yet; connecting as soon as it does");
   }
-  ZmqSocketHandle socket(zmq_socket(context.handle(), ZMQ_PUSH));
-  if (socket == nullptr) {
-    return RuntimeError("cannot make a ZeroMQ socket: " + LastZmqError());
-  }
-  SetCommonOptions(socket.get());
-  SetOption(socket.get(), ZMQ_SNDHWM, options.buffer_frames);
-  SetOption(socket.get(), ZMQ_IPV6, resolved.value().ipv6_only ? 1 : 0);
-  auto push = std::unique_ptr<PushSocket>(new PushSocket(context, std::move(socket), options));
-  if (zmq_connect(push->socket_.get(), options.endpoint.c_str()) != 0) {
-    return ConfigError("cannot connect to endpoint '" + options.endpoint + "': " + LastZmqError() +
-                       "; write it like tcp://ids.host:1234");
+  auto push =
+      std::unique_ptr<PushSocket>(new PushSocket(context, options, resolved.value().ipv6_only));
+  if (Status opened = push->Open(/*probe=*/false); !opened.ok()) {
+    return opened.error();
   }
   return push;
 }
 
-PushSocket::PushSocket(const ZmqContext& context, ZmqSocketHandle socket,
-                       const PushOptions& options)
-    : options_(options),
-      socket_(std::move(socket)),
-      monitor_(context, socket_.get()),
+PushSocket::PushSocket(const ZmqContext& context, const PushOptions& options, bool ipv6_only)
+    : context_(context),
+      options_(options),
+      ipv6_only_(ipv6_only),
       in_flight_pool_(sizeof(InFlight)),
       account_(std::make_shared<Account>()) {}
+
+Status PushSocket::Open(bool probe) {
+  socket_.reset(zmq_socket(context_.handle(), ZMQ_PUSH));
+  if (socket_ == nullptr) {
+    return RuntimeError("cannot make a ZeroMQ socket: " + LastZmqError());
+  }
+  SetCommonOptions(socket_.get());
+  SetOption(socket_.get(), ZMQ_SNDHWM, options_.buffer_frames);
+  SetOption(socket_.get(), ZMQ_IPV6, ipv6_only_ ? 1 : 0);
+  SetOption(socket_.get(), ZMQ_IMMEDIATE, probe ? 1 : 0);
+  if (options_.keys) {
+    SetKey(socket_.get(), ZMQ_CURVE_SERVERKEY, options_.keys->server_public_key);
+    SetKey(socket_.get(), ZMQ_CURVE_PUBLICKEY, options_.keys->own.public_key);
+    SetKey(socket_.get(), ZMQ_CURVE_SECRETKEY, options_.keys->own.secret_key);
+  }
+  monitor_.emplace(context_, socket_.get());
+  if (zmq_connect(socket_.get(), options_.endpoint.c_str()) != 0) {
+    return ConfigError("cannot connect to endpoint '" + options_.endpoint + "': " + LastZmqError() +
+                       "; write it like tcp://ids.host:1234");
+  }
+  return {};
+}
 
 PushSocket::~PushSocket() = default;
 
@@ -74,6 +97,9 @@ SendOutcome PushSocket::Send(Frame frame) {
   // A frame above the whole budget still passes when nothing else waits.
   if (buffered != 0 && buffered + size > options_.buffer_bytes) {
     return SendOutcome::kFullBytes;
+  }
+  if (socket_ == nullptr) {
+    return SendOutcome::kFull;
   }
   Frame memory = in_flight_pool_.Allocate(sizeof(InFlight));
   void* const place = memory.data();
@@ -131,8 +157,8 @@ bool PushSocket::Delivered() {
   if (released().frames != accepted_.frames) {
     return false;
   }
-  monitor_.Poll();
-  for (const int fd : monitor_.connections()) {
+  PollConnections();
+  for (const int fd : connections_) {
     // The descriptor is ZeroMQ's and may just have been closed or reused: then the answer is about
     // nothing, and waiting a little longer or shorter is all that it can cause.
     int unacknowledged = 0;
@@ -143,9 +169,88 @@ bool PushSocket::Delivered() {
   return true;
 }
 
+void PushSocket::PollConnections() {
+  while (const std::optional<ConnectionEvent> event =
+             monitor_ ? monitor_->Next() : std::optional<ConnectionEvent>()) {
+    TakeIn(*event);
+  }
+  if (socket_ == nullptr || (given_up_ && ++polls_since_given_up_ >= kPollsUntilReopened)) {
+    Reopen(/*probe=*/true);
+  } else if (probing_ && ready_) {
+    Reopen(/*probe=*/false);
+  }
+}
+
+void PushSocket::TakeIn(const ConnectionEvent& event) {
+  switch (event.number) {
+    case ZMQ_EVENT_CONNECTED:
+      connections_.insert(event.value);
+      given_up_ = false;
+      break;
+    case ZMQ_EVENT_CONNECT_DELAYED:
+    case ZMQ_EVENT_CONNECT_RETRIED:
+      given_up_ = false;
+      break;
+    case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+      ready_ = true;
+      told_failure_.clear();
+      break;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+    case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
+      NoteHandshakeFailure(event);
+      break;
+    case ZMQ_EVENT_DISCONNECTED:
+      connections_.erase(event.value);
+      ready_ = false;
+      given_up_ = true;
+      polls_since_given_up_ = 0;
+      break;
+    default:
+      break;
+  }
+}
+
+void PushSocket::NoteHandshakeFailure(const ConnectionEvent& event) {
+  ++handshake_failures_;
+  const bool encrypts = options_.keys.has_value();
+  std::string reason = encrypts ? "the receiver does not know this sender's key, or --server-key "
+                                  "is not the receiver's key"
+                                : "the peer closed the connection";
+  if (event.number == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL) {
+    const bool mismatch = event.value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH;
+    reason = !mismatch  ? "the peer does not speak ZeroMQ's protocol"
+             : encrypts ? "the receiver does not encrypt; give it --curve-key and "
+                          "--authorized-keys"
+                        : "the receiver wants encryption; use --curve-key and --server-key";
+  }
+  if (reason != told_failure_) {
+    Log(LogLevel::kWarning, "no handshake with " + options_.endpoint + ": " + reason);
+    told_failure_ = std::move(reason);
+  }
+}
+
+void PushSocket::Reopen(bool probe) {
+  if (socket_ != nullptr) {
+    Close(probe ? 0 : kProbeLinger);
+  }
+  connections_.clear();
+  ready_ = false;
+  given_up_ = false;
+  probing_ = probe;
+  if (!Open(probe).ok()) {
+    // Out of sockets; the next poll tries again.
+    monitor_.reset();
+    socket_.reset();
+  }
+}
+
 void PushSocket::Close(Nanoseconds linger) {
+  if (socket_ == nullptr) {
+    return;
+  }
   SetOption(socket_.get(), ZMQ_LINGER, static_cast<int>(linger / kNanosPerMilli));
-  monitor_.Close();
+  monitor_.reset();
   socket_.reset();
 }
 

@@ -6,9 +6,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "base/result.h"
+#include "transport/curve_keys.h"
 #include "transport/frame_transport.h"
 #include "transport/socket_monitor.h"
 #include "transport/zmq_context.h"
@@ -19,6 +22,7 @@ struct PushOptions {
   std::string endpoint;
   int buffer_frames = 1000;                     ///< ZMQ_SNDHWM
   uint64_t buffer_bytes = 64ULL * 1024 * 1024;  ///< of frames not yet handed to the kernel
+  std::optional<CurveClientKeys> keys{};        ///< without them nothing is encrypted
 };
 
 /// Connects to one receiver and buffers for it, also while it is away.
@@ -38,9 +42,13 @@ class PushSocket final : public FrameSender {
   SendOutcome Send(Frame frame) override;
 
   const std::string& endpoint() const { return options_.endpoint; }
-  bool connected() const { return !monitor_.connections().empty(); }
-  /// Takes in connections made and lost; call it a few times a second.
-  void PollConnections() { monitor_.Poll(); }
+  /// Whether a receiver is there that has passed the handshake.
+  bool connected() const { return ready_; }
+  /// Connections that ended before the handshake was over.
+  uint64_t handshake_failures() const { return handshake_failures_; }
+  /// Takes in connections made and lost, and tries again where ZeroMQ has given up; call it ten
+  /// times a second.
+  void PollConnections();
 
   /// Amounts of frames.
   struct Tally {
@@ -78,12 +86,29 @@ class PushSocket final : public FrameSender {
   struct Account;
   struct InFlight;
 
-  PushSocket(const ZmqContext& context, ZmqSocketHandle socket, const PushOptions& options);
+  PushSocket(const ZmqContext& context, const PushOptions& options, bool ipv6_only);
   static void OnReleased(void* data, void* hint);
 
+  // Makes the socket and connects it.  A probe takes no frames before its handshake succeeds.
+  Status Open(bool probe);
+  // ZeroMQ retries connections that break, but gives up on a peer that breaks the protocol, such as
+  // one that wants encryption where we have no keys; and forgets what was buffered for it.
+  void Reopen(bool probe);
+  void TakeIn(const ConnectionEvent& event);
+  void NoteHandshakeFailure(const ConnectionEvent& event);
+
+  const ZmqContext& context_;
   const PushOptions options_;
+  const bool ipv6_only_;
   ZmqSocketHandle socket_;
-  SocketMonitor monitor_;
+  std::optional<SocketMonitor> monitor_;
+  bool probing_ = false;
+  bool ready_ = false;
+  std::set<int> connections_;  // descriptors of ZeroMQ's
+  bool given_up_ = false;      // the last connection ended, and no other has been tried since
+  int polls_since_given_up_ = 0;
+  uint64_t handshake_failures_ = 0;
+  std::string told_failure_;  // the last one that was logged, until a handshake succeeds
   FramePool in_flight_pool_;  // of InFlight objects
   std::shared_ptr<Account> account_;
   Tally accepted_;

@@ -15,7 +15,11 @@ namespace pcap_zmq {
 SocketMonitor::SocketMonitor(const ZmqContext& context, void* socket) : socket_(socket) {
   static std::atomic<unsigned> next_number{0};
   const std::string address = "inproc://monitor-" + std::to_string(next_number++);
-  constexpr int kEvents = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED;
+  constexpr int kEvents = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CONNECT_DELAYED |
+                          ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_ACCEPT_FAILED |
+                          ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+                          ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                          ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
   events_.reset(zmq_socket(context.handle(), ZMQ_PAIR));
   if (events_ == nullptr || zmq_socket_monitor(socket, address.c_str(), kEvents) != 0) {
     events_.reset();
@@ -35,24 +39,19 @@ void SocketMonitor::Close() {
   }
 }
 
-void SocketMonitor::Poll() {
+std::optional<ConnectionEvent> SocketMonitor::Next() {
   // An event is two parts: number and value, then the address, which nobody here needs.
   std::array<uint8_t, 6> event{};
   std::array<uint8_t, 256> address{};
-  while (events_ != nullptr &&
-         zmq_recv(events_.get(), event.data(), event.size(), ZMQ_DONTWAIT) == 6) {
-    zmq_recv(events_.get(), address.data(), address.size(), 0);
-    uint16_t number = 0;
-    int32_t fd = -1;
-    std::memcpy(&number, event.data(), sizeof number);
-    std::memcpy(&fd, event.data() + 2, sizeof fd);
-    if (number == ZMQ_EVENT_DISCONNECTED) {
-      connections_.erase(fd);
-      ++disconnects_;
-    } else {
-      connections_.insert(fd);
-    }
+  if (events_ == nullptr || zmq_recv(events_.get(), event.data(), event.size(), ZMQ_DONTWAIT) !=
+                                static_cast<int>(event.size())) {
+    return std::nullopt;
   }
+  zmq_recv(events_.get(), address.data(), address.size(), 0);
+  ConnectionEvent next;
+  std::memcpy(&next.number, event.data(), sizeof next.number);
+  std::memcpy(&next.value, event.data() + sizeof next.number, sizeof next.value);
+  return next;
 }
 
 }  // namespace pcap_zmq

@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: MIT
 //
-// Which connections a ZeroMQ socket has.
+// What happens to the connections of a ZeroMQ socket.
 #pragma once
 
 #include <cstdint>
-#include <set>
+#include <optional>
 
 #include "transport/zmq_context.h"
 
 namespace pcap_zmq {
 
-/// Follows a socket's connection events.
-/// Threads: the socket's own thread.
+/// Something that happened to a connection.
+/// Source:  zmq_socket_monitor(3).
+struct ConnectionEvent {
+  uint16_t number = 0;  ///< a ZMQ_EVENT_
+  int32_t value = 0;    ///< a descriptor, an error number or a reason, as the event has it
+};
+
+/// Reports a socket's connection events.
+/// Threads: made and closed in the socket's own thread; Next() from one thread, which may be
+///          another.
 class SocketMonitor {
  public:
   /// Watches `socket`, which outlives the monitor or its Close().
@@ -20,22 +28,18 @@ class SocketMonitor {
   SocketMonitor(const SocketMonitor&) = delete;
   SocketMonitor& operator=(const SocketMonitor&) = delete;
 
-  /// Stops watching; connections() stays as it is.
+  /// Stops watching.
   void Close();
 
-  /// Takes in what has happened since the last call; never waits.
-  void Poll();
+  /// The next event since the last call, if there is one; never waits.
+  std::optional<ConnectionEvent> Next();
 
-  /// Descriptors of the established connections.
-  const std::set<int>& connections() const { return connections_; }
-  /// Connections that have ended.
-  uint64_t disconnects() const { return disconnects_; }
+  /// ZeroMQ's handle of what Next() reads, for zmq_poll(); null when nothing is watched.
+  void* handle() const { return events_.get(); }
 
  private:
   void* const socket_;
   ZmqSocketHandle events_;
-  std::set<int> connections_;
-  uint64_t disconnects_ = 0;
 };
 
 }  // namespace pcap_zmq

@@ -5,11 +5,18 @@
 
 #include <zmq.h>
 
+#include <string>
+
 namespace pcap_zmq {
 
 inline void SetOption(void* socket, int option, int value) {
   // Fails only for an option or value that the library does not know, which tests would show.
   zmq_setsockopt(socket, option, &value, sizeof value);
+}
+
+/// Sets a CURVE key, in Z85.
+inline void SetKey(void* socket, int option, const std::string& key) {
+  zmq_setsockopt(socket, option, key.c_str(), key.size());
 }
 
 /// A peer that vanished without a word is noticed within about 10 s, by ZeroMQ's own heartbeat and,

@@ -66,6 +66,10 @@ std::vector<OptionCase<SenderConfig>> SenderCases() {
        "1 fortnight", nflog},
       {"nflog-flush", "20ms", [](const C& c) { return c.nflog_flush == 20 * kNanosPerMilli; },
        "20 lightyears", nflog},
+      {"curve-key", "k", [](const C& c) { return c.curve_key == "k"; }, "",
+       SenderArguments({"--server-key", "s"})},
+      {"server-key", "s", [](const C& c) { return c.server_key == "s"; }, "",
+       SenderArguments({"--curve-key", "k"})},
       {"snaplen", "96", [](const C& c) { return c.snaplen == 96; }, "99999999999", nflog},
       {"replay-speed", "max", [](const C& c) { return c.replay_speed == 0; }, "0", file},
       {"user", "nobody", [](const C& c) { return c.user == "nobody"; }, "", nflog},
@@ -92,6 +96,10 @@ std::vector<OptionCase<ReceiverConfig>> ReceiverCases() {
       {"max-senders", "7", [](const C& c) { return c.max_senders == 7; }, "-7", base},
       {"drain-timeout", "1", [](const C& c) { return c.drain_timeout == kNanosPerSecond; }, "1h30",
        base},
+      {"curve-key", "k", [](const C& c) { return c.curve_key == "k"; }, "",
+       ReceiverArguments({"--authorized-keys", "d"})},
+      {"authorized-keys", "d", [](const C& c) { return c.authorized_keys == "d"; }, "",
+       ReceiverArguments({"--curve-key", "k"})},
       {"user", "nobody", [](const C& c) { return c.user == "nobody"; }, "", base},
       {"metrics", ":1", [](const C& c) { return c.metrics == ":1"; }, "1", base},
       {"log-format", "json", [](const C& c) { return c.log_format == LogFormat::kJson; }, "TEXT",
@@ -110,7 +118,7 @@ void ExpectEveryWayWorks(const std::vector<OptionCase<Config>>& cases) {
     };
     const std::string flag = "--" + c.name;
     const std::string variable = VariableOf(c.name);
-    EXPECT_FALSE(c.arrived(Good<Config>(c.base))) << "the default cannot tell";
+    EXPECT_FALSE(c.arrived(Config())) << "the default cannot tell";
     EXPECT_TRUE(c.arrived(Good<Config>(with({flag, c.good}))));
     EXPECT_TRUE(c.arrived(Good<Config>(with({flag + "=" + c.good}))));
     EXPECT_TRUE(c.arrived(Good<Config>(c.base, {variable + "=" + c.good})));
@@ -134,7 +142,7 @@ TEST(ConfigLoader, EveryReceiverOptionArrivesFromFlagVariableAndFile) {
 }
 
 TEST(ConfigLoader, TheTablesOfThisTestLeaveNoOptionOut) {
-  // Every key of the effective configuration but the positionals and the one flag.
+  // Every key of the effective configuration but the positionals and the flags.
   const auto count = [](const std::string& json) {
     return std::count(json.begin(), json.end(), ':');
   };
@@ -142,8 +150,8 @@ TEST(ConfigLoader, TheTablesOfThisTestLeaveNoOptionOut) {
   sender.metrics = "off";
   ReceiverConfig receiver;
   receiver.metrics = "off";
-  EXPECT_EQ(count(EffectiveConfigJson(sender)), static_cast<int64_t>(SenderCases().size()) + 3);
-  EXPECT_EQ(count(EffectiveConfigJson(receiver)), static_cast<int64_t>(ReceiverCases().size()) + 2);
+  EXPECT_EQ(count(EffectiveConfigJson(sender)), static_cast<int64_t>(SenderCases().size()) + 4);
+  EXPECT_EQ(count(EffectiveConfigJson(receiver)), static_cast<int64_t>(ReceiverCases().size()) + 3);
 }
 
 TEST(ConfigLoader, DefaultsHoldWhereNothingIsSaid) {
@@ -246,6 +254,32 @@ TEST(ConfigLoader, EmptyVariableCountsAsNotSet) {
                                {"PCAP_ZMQ_LWM=", "PCAP_ZMQ_ENDPOINT= , ", "PCAP_ZMQ_CONFIG="})
                 .lwm,
             16 * kMiB);
+}
+
+TEST(ConfigLoader, VariablesOfOptionsThatNameFilesMayEndInFile) {
+  const auto sender =
+      Good<SenderConfig>(SenderArguments(), {"PCAP_ZMQ_CURVE_KEY_FILE=/run/secrets/gw",
+                                             "PCAP_ZMQ_SERVER_KEY_FILE=/run/secrets/receiver"});
+  EXPECT_EQ(sender.curve_key, "/run/secrets/gw");
+  EXPECT_EQ(sender.server_key, "/run/secrets/receiver");
+  const auto receiver =
+      Good<ReceiverConfig>(ReceiverArguments(), {"PCAP_ZMQ_CURVE_KEY_FILE=/run/secrets/receiver",
+                                                 "PCAP_ZMQ_AUTHORIZED_KEYS_FILE=/keys",
+                                                 "PCAP_ZMQ_SERVER_KEY_FILE=is the sibling's"});
+  EXPECT_EQ(receiver.curve_key, "/run/secrets/receiver");
+  EXPECT_EQ(receiver.authorized_keys, "/keys");
+  EXPECT_TRUE(Contains(Refusal<SenderConfig>(SenderArguments(), {"PCAP_ZMQ_LWM_FILE=/lwm"}),
+                       "PCAP_ZMQ_LWM_FILE is not known"));
+}
+
+TEST(ConfigLoader, TwoVariablesOfOneOptionMustAgree) {
+  const Strings keys = SenderArguments({"--server-key", "s"});
+  EXPECT_EQ(
+      Good<SenderConfig>(keys, {"PCAP_ZMQ_CURVE_KEY=a", "PCAP_ZMQ_CURVE_KEY_FILE=a"}).curve_key,
+      "a");
+  EXPECT_TRUE(
+      Contains(Refusal<SenderConfig>(keys, {"PCAP_ZMQ_CURVE_KEY=a", "PCAP_ZMQ_CURVE_KEY_FILE=b"}),
+               "PCAP_ZMQ_CURVE_KEY_FILE and variable PCAP_ZMQ_CURVE_KEY disagree"));
 }
 
 TEST(ConfigLoader, UnknownVariableNamesTheNearestKnownOne) {

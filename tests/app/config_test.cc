@@ -262,5 +262,48 @@ TEST(Validate, MessagesNameTheOptionTheValueAndTheRange) {
   EXPECT_EQ(Validate(sender).error().message.substr(0, 8), "SOURCE: ");
 }
 
+TEST(Encryption, NeedsBothKeys) {
+  SenderConfig sender = GoodSender();
+  sender.curve_key = "own.key";
+  EXPECT_FALSE(Validate(sender).ok());
+  sender.server_key = "receiver.pub";
+  EXPECT_TRUE(Validate(sender).ok());
+  sender.curve_key.clear();
+  EXPECT_FALSE(Validate(sender).ok());
+  ReceiverConfig receiver = GoodReceiver();
+  receiver.authorized_keys = "/etc/pcap-zmq/authorized";
+  const Status status = Validate(receiver);
+  ASSERT_FALSE(status.ok());
+  EXPECT_NE(status.error().message.find("--curve-key, --authorized-keys: encryption needs both"),
+            std::string::npos)
+      << status.error().message;
+  receiver.curve_key = "receiver.key";
+  EXPECT_TRUE(Validate(receiver).ok());
+}
+
+TEST(Encryption, WhenRequiredNothingLeavesTheHostWithoutIt) {
+  SenderConfig sender = GoodSender();
+  sender.require_encryption = true;
+  EXPECT_FALSE(Validate(sender).ok());
+  sender.endpoints = {"tcp://127.0.0.1:1", "ipc:///run/a"};
+  EXPECT_TRUE(Validate(sender).ok());
+  sender.endpoints.push_back("tcp://192.0.2.1:1");
+  EXPECT_FALSE(Validate(sender).ok());
+  sender.curve_key = "own.key";
+  sender.server_key = "receiver.pub";
+  EXPECT_TRUE(Validate(sender).ok());
+  ReceiverConfig receiver = GoodReceiver();
+  receiver.require_encryption = true;
+  const Status status = Validate(receiver);
+  ASSERT_FALSE(status.ok());
+  EXPECT_NE(status.error().message.find("--require-encryption: "), std::string::npos);
+  receiver.endpoint = "tcp://127.0.0.1:1";
+  EXPECT_TRUE(Validate(receiver).ok());
+  receiver.endpoint = "tcp://0.0.0.0:1";
+  receiver.curve_key = "receiver.key";
+  receiver.authorized_keys = "/etc/pcap-zmq/authorized";
+  EXPECT_TRUE(Validate(receiver).ok());
+}
+
 }  // namespace
 }  // namespace pcap_zmq

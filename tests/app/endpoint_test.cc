@@ -79,5 +79,19 @@ TEST(ListenAddress, HostMayBeMissingButNotThePort) {
   }
 }
 
+TEST(LeavesTheHost, IsTrueOfAllButLocalEndpoints) {
+  for (const char* endpoint :
+       {"ipc:///run/a.sock", "ipc://@a", "tcp://127.0.0.1:1", "tcp://127.8.9.1:*", "tcp://[::1]:1",
+        "tcp://localhost:1", "tcp://lo:1"}) {
+    EXPECT_FALSE(LeavesTheHost(endpoint)) << endpoint;
+  }
+  for (const char* endpoint :
+       {"tcp://0.0.0.0:1", "tcp://*:1", "tcp://[::]:1", "tcp://ids.example.org:1", "tcp://eth0:1",
+        "tcp://192.0.2.1:1", "tcp://127.example.org:1", "tcp://localhost.example.org:1",
+        "ws://192.0.2.1:1"}) {
+    EXPECT_TRUE(LeavesTheHost(endpoint)) << endpoint;
+  }
+}
+
 }  // namespace
 }  // namespace pcap_zmq

@@ -83,7 +83,7 @@ TEST(SenderStatus, HoldsTheConfigurationThatPrintConfigPrints) {
 
 TEST(ReceiverStatus, HoldsOutputsAndRejectedFrames) {
   ReceiverStats stats;
-  stats.connected_peers.Set(2);
+  stats.connections.connected_peers.Set(2);
   stats.rejected_frames.Add(RejectReason::kMagic, 9);
   SinkStats sink("/run/snort.pcap");
   sink.delivered_packets.Add(40);

@@ -262,5 +262,30 @@ TEST_F(FrameDecoderTest, DamagedLegacyMessageDeliversWhatCameBefore) {
   ExpectNeighbourIsWell();
 }
 
+TEST(FrameDecoder, FramesOfAnotherKeysStreamAreRefusedAndHarmNobody) {
+  testing::FakeClock clock;
+  SenderTable senders(8, &clock);
+  ReceiverStats stats;
+  FrameDecoder decoder(&senders, &stats);
+  std::vector<RecordBlockPtr> blocks;
+  const auto decode = [&](const Bytes& frame, std::string_view key_name) {
+    blocks.clear();
+    decoder.Decode(testing::MessageOf(frame), &blocks, key_name);
+    return PacketsIn(blocks);
+  };
+  EXPECT_EQ(decode(DataFrame(1, 0, SomePackets(2)), "gw-1"), 2U);
+  EXPECT_EQ(decode(DataFrame(1, 2, SomePackets(9)), "gw-2"), 0U);
+  decode(ControlFrame(1, 50, R"({"name": "gw-1"})"), "gw-2");
+  EXPECT_EQ(stats.rejected_frames.Value(RejectReason::kForeign), 2U);
+  EXPECT_EQ(decode(DataFrame(1, 2, SomePackets(3)), "gw-1"), 3U);
+  clock.Advance(SenderTable::kSettleTime);
+  senders.Settle();
+  const std::vector<SenderSnapshot> all = senders.Snapshot();
+  ASSERT_EQ(all.size(), 1U) << "who is refused is not in the account";
+  EXPECT_EQ(all[0].name, "gw-1");
+  EXPECT_EQ(all[0].packets, 5U);
+  EXPECT_EQ(all[0].lost_packets, 0U);
+}
+
 }  // namespace
 }  // namespace pcap_zmq

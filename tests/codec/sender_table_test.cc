@@ -363,5 +363,56 @@ TEST_F(SenderTableTest, SnapshotsAreTakenWhileFramesArrive) {
   ExpectSender("gw1", kFrames, 0, 0);
 }
 
+// Where senders have keys.
+class KeyedSenderTable : public SenderTableTest {
+ protected:
+  bool DataOf(std::string_view key_name, uint64_t stream_id, uint64_t first_ordinal) {
+    FrameHeader header;
+    header.stream_id = stream_id;
+    header.first_ordinal = first_ordinal;
+    header.packet_count = 1;
+    return table_.Accept(header, 1, 100, key_name);
+  }
+};
+
+TEST_F(KeyedSenderTable, PacketsCountForTheKeysNameFromTheFirstOneOn) {
+  ASSERT_TRUE(DataOf("gw-1", 1, 5));
+  ExpectSender("gw-1", 1, 0, 0);
+  SettleAll();
+  ExpectSender("gw-1", 1, 0, 5);
+}
+
+TEST_F(KeyedSenderTable, AControlFrameCannotClaimAnothersName) {
+  ASSERT_TRUE(DataOf("gw-1", 1, 0));
+  FrameHeader header;
+  header.control = true;
+  header.stream_id = 1;
+  header.first_ordinal = 1;
+  table_.AcceptControl(header, {"gw-2", "1.0", {}}, "gw-1");
+  ExpectSender("gw-1", 1, 0, 0);
+  EXPECT_TRUE(Sender("gw-1").has_totals);
+  EXPECT_EQ(Sender("gw-2").name, "");
+}
+
+TEST_F(KeyedSenderTable, AStreamBelongsToTheKeyItWasFirstHeardOfWith) {
+  EXPECT_TRUE(table_.BelongsTo(1, "gw-1"));
+  EXPECT_TRUE(table_.BelongsTo(1, "gw-2")) << "nobody's yet";
+  ASSERT_TRUE(DataOf("gw-1", 1, 0));
+  EXPECT_TRUE(table_.BelongsTo(1, "gw-1"));
+  EXPECT_FALSE(table_.BelongsTo(1, "gw-2"));
+  EXPECT_FALSE(table_.BelongsTo(1, ""));
+}
+
+TEST_F(KeyedSenderTable, OneKeyMayHaveSeveralStreams) {
+  ASSERT_TRUE(DataOf("gw-1", 1, 0));
+  ASSERT_TRUE(DataOf("gw-1", 2, 0));
+  ExpectSender("gw-1", 2, 0, 0);
+}
+
+TEST_F(KeyedSenderTable, MessagesOfThe2012SenderCountForItsKey) {
+  table_.AcceptLegacy(3, 300, "old");
+  ExpectSender("old", 3, 0, 0);
+}
+
 }  // namespace
 }  // namespace pcap_zmq

@@ -56,6 +56,7 @@ TEST(SenderMetrics, EachCounterAppearsUnderItsOwnName) {
       {"buffered_bytes", "123"},
       {"buffered_packets", "124"},
       {"connected_endpoints", "125"},
+      {"handshake_failures_total", "126"},
   };
   for (const auto& [series, value] : expected) {
     EXPECT_EQ(Value(scrape, "pcap_zmq_sender_" + series), value) << series;
@@ -154,6 +155,9 @@ TEST(ReceiverMetrics, EachCounterAppearsUnderItsOwnName) {
       {"received_bytes_total", "202"},
       {"connected_peers", "203"},
       {"disconnects_total", "204"},
+      {"refused_connections_total{reason=\"unknown_key\"}", "223"},
+      {"refused_connections_total{reason=\"protocol\"}", "0"},
+      {"authorized_keys", "224"},
       {"sink_packets_total" + fifo, "205"},
       {"sink_bytes_total" + fifo, "206"},
       {"sink_rewritten_packets_total" + fifo, "207"},

@@ -81,6 +81,7 @@ FilledSender::FilledSender() {
   pump.buffered_bytes.Set(123);
   pump.buffered_packets.Set(124);
   pump.connected_endpoints.Set(125);
+  pump.handshake_failures.Add(126);
   pump.capture_to_send.Observe(30 * kNanosPerMicro, 2);
   pump.capture_to_send.Observe(60 * kNanosPerSecond, 1);
 }
@@ -92,8 +93,10 @@ std::string FilledSender::Text() const {
 FilledReceiver::FilledReceiver() {
   receiver.rejected_frames.Add(RejectReason::kMagic, 201);
   receiver.received_bytes.Add(202);
-  receiver.connected_peers.Set(203);
-  receiver.disconnects.Add(204);
+  receiver.connections.connected_peers.Set(203);
+  receiver.connections.disconnects.Add(204);
+  receiver.connections.refused.Add(ConnectionRefusal::kUnknownKey, 223);
+  receiver.connections.authorized_keys.Set(224);
   fifo.delivered_packets.Add(205);
   fifo.delivered_bytes.Add(206);
   fifo.rewritten_packets.Add(207);

@@ -1,18 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "transport/pull_socket.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 
 #include <chrono>
 #include <string>
 #include <thread>
 
 #include "base/stop_event.h"
-#include "base/unique_fd.h"
 #include "tests/transport/socket_testing.h"
 
 namespace pcap_zmq::testing {
@@ -35,11 +30,8 @@ class PullSocketTest : public SocketTest {
     return pull.error();
   }
 
-  bool WaitForPeers(PullSocket* pull, int64_t count) {
-    return WaitUntil([&] {
-      pull->PollConnections();
-      return stats_.connected_peers.Value() == count;
-    });
+  bool WaitForPeers(int64_t count) {
+    return WaitUntil([&] { return stats_.connections.connected_peers.Value() == count; });
   }
 };
 
@@ -132,14 +124,11 @@ TEST_F(PullSocketTest, APeerThatSendsTooMuchAtOnceIsCutOffAndItsNeighbourGoesOn)
   const auto pull = BindOrFail(options);
   const auto good = ConnectOrFail(pull->bound_endpoint());
   auto bad = ConnectOrFail(pull->bound_endpoint());
-  ASSERT_TRUE(WaitForPeers(pull.get(), 2));
+  ASSERT_TRUE(WaitForPeers(2));
   ASSERT_EQ(Send(good.get(), FrameBytes(1, 10'000)), SendOutcome::kAccepted);
   EXPECT_EQ(ReceiveBytes(pull.get()), FrameBytes(1, 10'000)) << "the limit itself is allowed";
   ASSERT_EQ(Send(bad.get(), FrameBytes(2, 10'001)), SendOutcome::kAccepted);
-  ASSERT_TRUE(WaitUntil([&] {
-    pull->PollConnections();
-    return stats_.disconnects.Value() >= 1;
-  }));
+  ASSERT_TRUE(WaitUntil([&] { return stats_.connections.disconnects.Value() >= 1; }));
   for (uint64_t i = 3; i < 50; ++i) {
     ASSERT_EQ(Send(good.get(), FrameBytes(i, 5000)), SendOutcome::kAccepted);
     EXPECT_EQ(ReceiveBytes(pull.get()), FrameBytes(i, 5000));
@@ -149,45 +138,35 @@ TEST_F(PullSocketTest, APeerThatSendsTooMuchAtOnceIsCutOffAndItsNeighbourGoesOn)
 TEST_F(PullSocketTest, CountsPeersAndThoseWhoLeft) {
   const auto pull = BindOrFail();
   auto first = ConnectOrFail(pull->bound_endpoint());
-  EXPECT_TRUE(WaitForPeers(pull.get(), 1));
+  EXPECT_TRUE(WaitForPeers(1));
   auto second = ConnectOrFail(pull->bound_endpoint());
-  EXPECT_TRUE(WaitForPeers(pull.get(), 2));
-  EXPECT_EQ(stats_.disconnects.Value(), 0U);
+  EXPECT_TRUE(WaitForPeers(2));
+  EXPECT_EQ(stats_.connections.disconnects.Value(), 0U);
   first.reset();
-  EXPECT_TRUE(WaitForPeers(pull.get(), 1));
-  EXPECT_EQ(stats_.disconnects.Value(), 1U);
+  EXPECT_TRUE(WaitForPeers(1));
+  EXPECT_EQ(stats_.connections.disconnects.Value(), 1U);
   second.reset();
-  EXPECT_TRUE(WaitForPeers(pull.get(), 0));
-  EXPECT_EQ(stats_.disconnects.Value(), 2U);
-}
-
-// Connects, hears ZeroMQ's greeting and leaves.
-void PassBy(const std::string& endpoint) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port =
-      htons(static_cast<uint16_t>(std::stoi(endpoint.substr(endpoint.rfind(':') + 1))));
-  const UniqueFd fd(::socket(AF_INET, SOCK_STREAM, 0));
-  const timeval patience{kGenerously.count() / 1000, 0};
-  ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  ASSERT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
-  char greeting = 0;
-  ASSERT_EQ(::recv(fd.get(), &greeting, 1, 0), 1);
+  EXPECT_TRUE(WaitForPeers(0));
+  EXPECT_EQ(stats_.connections.disconnects.Value(), 2U);
 }
 
 TEST_F(PullSocketTest, MoreConnectionsThanAnyoneLooksAtDoNotStopTheWire) {
-  const auto pull = BindOrFail();
+  PullOptions options;
+  options.endpoint = kAnyPort;
+  auto bound = PullSocket::Bind(*context_, options, &stats_);
+  ASSERT_TRUE(bound.ok()) << bound.error().message;
+  const auto pull = bound.Take();
   const auto push = ConnectOrFail(pull->bound_endpoint());
-  // More events than ZeroMQ's queues hold by default, none of them polled for.
+  // More events than ZeroMQ's queues hold by default, while nobody reads them.
   constexpr uint64_t kPassersBy = 1500;
   for (uint64_t i = 0; i < kPassersBy; ++i) {
     ASSERT_NO_FATAL_FAILURE(PassBy(pull->bound_endpoint())) << i;
   }
   ASSERT_EQ(Send(push.get(), FrameBytes(1, 100)), SendOutcome::kAccepted);
   EXPECT_EQ(ReceiveBytes(pull.get()), FrameBytes(1, 100));
-  EXPECT_TRUE(WaitForPeers(pull.get(), 1));
-  EXPECT_EQ(stats_.disconnects.Value(), kPassersBy);
+  pull->StartGuard();
+  EXPECT_TRUE(WaitUntil([&] { return stats_.connections.disconnects.Value() == kPassersBy; }));
+  EXPECT_TRUE(WaitForPeers(1));
 }
 
 TEST_F(PullSocketTest, EndpointsThatCannotBeParsedAreConfigurationErrors) {

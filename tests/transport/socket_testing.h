@@ -3,7 +3,11 @@
 // Both ends of the wire on this host.
 #pragma once
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 
 #include <cstring>
 #include <memory>
@@ -13,6 +17,7 @@
 #include <vector>
 
 #include "base/frame.h"
+#include "base/unique_fd.h"
 #include "tests/support/packet_builder.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/wait.h"
@@ -34,13 +39,28 @@ inline Bytes FrameBytes(uint64_t number, size_t size) {
   return bytes;
 }
 
+/// Connects, hears ZeroMQ's greeting and leaves.
+inline void PassBy(const std::string& endpoint) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port =
+      htons(static_cast<uint16_t>(std::stoi(endpoint.substr(endpoint.rfind(':') + 1))));
+  const UniqueFd fd(::socket(AF_INET, SOCK_STREAM, 0));
+  const timeval patience{kGenerously.count() / 1000, 0};
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  ASSERT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  char greeting = 0;
+  ASSERT_EQ(::recv(fd.get(), &greeting, 1, 0), 1);
+}
+
 /// A socket test's context and temporary directory, which outlive its sockets.
 class SocketTest : public ::testing::Test {
  protected:
   std::unique_ptr<PullSocket> BindOrFail(const PullOptions& options) {
     auto pull = PullSocket::Bind(*context_, options, &stats_);
     EXPECT_TRUE(pull.ok()) << pull.error().message;
-    return pull.ok() ? pull.Take() : nullptr;
+    return pull.ok() ? WithGuard(pull.Take()) : nullptr;
   }
   std::unique_ptr<PullSocket> BindOrFail(const std::string& endpoint = kAnyPort) {
     PullOptions options;
@@ -55,7 +75,7 @@ class SocketTest : public ::testing::Test {
     options.endpoint = endpoint;
     WaitUntil([&] {
       auto bound = PullSocket::Bind(*context_, options, &stats_);
-      pull = bound.ok() ? bound.Take() : nullptr;
+      pull = bound.ok() ? WithGuard(bound.Take()) : nullptr;
       return pull != nullptr;
     });
     EXPECT_NE(pull, nullptr);
@@ -102,6 +122,11 @@ class SocketTest : public ::testing::Test {
 
   static uint64_t BufferedFrames(const PushSocket& push) {
     return push.accepted().frames - push.released().frames;
+  }
+
+  static std::unique_ptr<PullSocket> WithGuard(std::unique_ptr<PullSocket> pull) {
+    pull->StartGuard();
+    return pull;
   }
 
   TempDir directory_;

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+#include "transport/connection_guard.h"
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "transport/curve_keys.h"
+#include "transport/peer_address.h"
+#include "transport/socket_options.h"
+
+namespace pcap_zmq {
+namespace {
+
+constexpr char kZapAddress[] = "inproc://zeromq.zap.01";
+// Parts of a question, after the envelope that the REP socket takes off.
+enum ZapPart : size_t {
+  kVersion,
+  kRequestId,
+  kDomain,
+  kAddress,
+  kIdentity,
+  kMechanism,
+  kKey,
+  kParts
+};
+
+// ZeroMQ's own answers to "no" are 300, on which it leaves the connection open until its handshake
+// times out, 10 s later, and 400, on which the sender's ZeroMQ gives up for good, so that a key
+// added later would not help.  On an answer that it does not understand it closes the connection
+// at once, and the sender tries again (all three seen with 4.3.4).
+constexpr std::string_view kRefused = "000";
+constexpr std::string_view kWelcome = "200";
+
+constexpr long kRefreshMillis = 500;
+constexpr long kIdleMillis = 60'000;
+
+constexpr std::string_view kNobody = "a peer that has left";
+
+// Log lines about refused peers: a few at once, then one in ten seconds.
+constexpr int kLogBurst = 5;
+constexpr Nanoseconds kLogInterval = 10 * kNanosPerSecond;
+
+// All parts of the message that is there.
+std::vector<std::string> ReceiveParts(void* socket) {
+  std::vector<std::string> parts;
+  int more = 1;
+  while (more != 0) {
+    zmq_msg_t part;
+    zmq_msg_init(&part);
+    if (zmq_msg_recv(&part, socket, ZMQ_DONTWAIT) < 0) {
+      zmq_msg_close(&part);
+      return {};
+    }
+    parts.emplace_back(static_cast<const char*>(zmq_msg_data(&part)), zmq_msg_size(&part));
+    more = zmq_msg_more(&part);
+    zmq_msg_close(&part);
+  }
+  return parts;
+}
+
+std::string_view Explain(ConnectionRefusal refusal) {
+  switch (refusal) {
+    case ConnectionRefusal::kUnknownKey:
+      return "its key is not among the authorized ones";
+    case ConnectionRefusal::kMechanism:
+      return "one side encrypts and the other does not";
+    case ConnectionRefusal::kProtocol:
+      return "it does not speak the protocol, or expects another receiver's key";
+    case ConnectionRefusal::kIncomplete:
+    case ConnectionRefusal::kCount:
+      break;
+  }
+  return "it left, or said nothing, before the handshake was over";
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ConnectionGuard>> ConnectionGuard::Prepare(const ZmqContext& context,
+                                                                  AuthorizedKeys* keys,
+                                                                  ConnectionStats* stats) {
+  auto guard = std::unique_ptr<ConnectionGuard>(new ConnectionGuard(keys, stats));
+  if (keys != nullptr) {
+    guard->questions_.reset(zmq_socket(context.handle(), ZMQ_REP));
+    if (guard->questions_ == nullptr || zmq_bind(guard->questions_.get(), kZapAddress) != 0) {
+      return RuntimeError("cannot authenticate senders: " + LastZmqError());
+    }
+    SetOption(guard->questions_.get(), ZMQ_LINGER, 0);
+  }
+  return guard;
+}
+
+ConnectionGuard::ConnectionGuard(AuthorizedKeys* keys, ConnectionStats* stats)
+    : keys_(keys),
+      stats_(stats),
+      stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      log_limits_(kReasonCount<ConnectionRefusal>, RateLimit(kLogBurst, kLogInterval)) {}
+
+ConnectionGuard::~ConnectionGuard() {
+  if (thread_.joinable()) {
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(stop_.get(), &one, sizeof one);
+    thread_.join();
+  }
+}
+
+void ConnectionGuard::Start(SocketMonitor* monitor) {
+  monitor_ = monitor;
+  thread_ = std::thread([this] { Run(); });
+}
+
+void ConnectionGuard::Run() {
+  std::array<zmq_pollitem_t, 3> items{};
+  items[0] = {nullptr, stop_.get(), ZMQ_POLLIN, 0};
+  int count = 1;
+  for (void* const socket : {monitor_->handle(), questions_.get()}) {
+    if (socket != nullptr) {
+      items[static_cast<size_t>(count++)] = {socket, 0, ZMQ_POLLIN, 0};
+    }
+  }
+  const SystemClock clock;
+  const long wait = keys_ != nullptr ? kRefreshMillis : kIdleMillis;
+  Nanoseconds refresh_at = 0;
+  while (true) {
+    // An error is an interruption, or memory that has run out for the moment.
+    zmq_poll(items.data(), count, wait);
+    if ((items[0].revents & ZMQ_POLLIN) != 0) {
+      return;
+    }
+    while (const std::optional<ConnectionEvent> event = monitor_->Next()) {
+      TakeIn(*event);
+    }
+    if (const Nanoseconds now = clock.MonotonicNow(); keys_ != nullptr && now >= refresh_at) {
+      [[maybe_unused]] const Status refreshed = keys_->Refresh();  // logs its failures
+      stats_->authorized_keys.Set(static_cast<int64_t>(keys_->names()->size()));
+      refresh_at = now + kRefreshMillis * kNanosPerMilli;
+    }
+    AnswerAll();
+  }
+}
+
+void ConnectionGuard::AnswerAll() {
+  while (questions_ != nullptr) {
+    const std::vector<std::string> request = ReceiveParts(questions_.get());
+    if (request.empty()) {
+      return;
+    }
+    Answer(request);
+  }
+}
+
+void ConnectionGuard::Answer(const std::vector<std::string>& request) {
+  std::string key(kCurveKeyLength + 1, '\0');
+  std::string name;
+  if (request.size() == kParts && request[kMechanism] == "CURVE" && request[kKey].size() == 32 &&
+      zmq_z85_encode(key.data(), reinterpret_cast<const uint8_t*>(request[kKey].data()), 32) !=
+          nullptr) {
+    key.pop_back();
+    const std::shared_ptr<const AuthorizedKeys::Names> names = keys_->names();
+    if (const auto found = names->find(key); found != names->end()) {
+      name = found->second;
+    }
+  }
+  if (name.empty()) {
+    Refuse(ConnectionRefusal::kUnknownKey,
+           request.size() == kParts ? std::string_view(request[kAddress]) : kNobody);
+    key.clear();
+  }
+  // The receiver finds the key as the "User-Id" of each message of this connection.
+  const std::array<std::string_view, 6> answer = {
+      "1.0",
+      request.size() > kRequestId ? std::string_view(request[kRequestId]) : std::string_view(),
+      name.empty() ? kRefused : kWelcome,
+      "",
+      key,
+      ""};
+  for (size_t i = 0; i < answer.size(); ++i) {
+    zmq_send(questions_.get(), answer[i].data(), answer[i].size(),
+             i + 1 < answer.size() ? ZMQ_SNDMORE : 0);
+  }
+}
+
+// An event of a failed handshake does not say whose it was; the next disconnection does, as
+// ZeroMQ's one thread reports both in a row.
+void ConnectionGuard::TakeIn(const ConnectionEvent& event) {
+  switch (event.number) {
+    case ZMQ_EVENT_ACCEPTED:
+      peers_[event.value] = PeerAddress(event.value);
+      break;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+      in_trouble_ = ConnectionRefusal::kIncomplete;
+      break;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+      if (event.value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH) {
+        in_trouble_ = ConnectionRefusal::kMechanism;
+      } else if (event.value != ZMQ_PROTOCOL_ERROR_ZAP_INVALID_STATUS_CODE) {  // our own refusal
+        in_trouble_ = ConnectionRefusal::kProtocol;
+      }
+      break;
+    case ZMQ_EVENT_DISCONNECTED: {
+      const auto peer = peers_.find(event.value);
+      if (in_trouble_) {
+        Refuse(*in_trouble_, peer != peers_.end() ? std::string_view(peer->second) : kNobody);
+        in_trouble_.reset();
+      }
+      if (peer != peers_.end()) {
+        peers_.erase(peer);
+      }
+      stats_->disconnects.Add();
+      break;
+    }
+    default:
+      break;
+  }
+  stats_->connected_peers.Set(static_cast<int64_t>(peers_.size()));
+}
+
+void ConnectionGuard::Refuse(ConnectionRefusal refusal, std::string_view address) {
+  stats_->refused.Add(refusal);
+  uint64_t unsaid = 0;
+  if (log_limits_[static_cast<size_t>(refusal)].Take(SystemClock().MonotonicNow(), &unsaid)) {
+    Log(LogLevel::kWarning,
+        "turned away " + std::string(address.empty() ? kNobody : address) + ": " +
+            std::string(Explain(refusal)) +
+            (unsaid > 0 ? " (and " + std::to_string(unsaid) + " others since the last line)" : ""));
+  }
+}
+
+}  // namespace pcap_zmq

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+//
+// Who comes to the receiver's door: authentication, and an account of those turned away.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/rate_limit.h"
+#include "base/result.h"
+#include "base/stats.h"
+#include "base/unique_fd.h"
+#include "transport/authorized_keys.h"
+#include "transport/socket_monitor.h"
+#include "transport/zmq_context.h"
+
+namespace pcap_zmq {
+
+/// Answers ZeroMQ's questions about keys, follows the directory of authorized keys, and counts and
+/// logs connections that come to nothing.
+///
+/// ZeroMQ lets in every peer that knows the receiver's public key unless a handler of its
+/// authentication protocol says otherwise; this is the handler.
+/// Threads: made and destroyed by the thread that makes the socket; works in a thread of its own.
+/// Source:  ZeroMQ RFC 27 (ZAP).
+class ConnectionGuard {
+ public:
+  /// Gets ready to answer, so that from then on nobody is let in unasked.  With `keys` null, who
+  /// comes is only counted.
+  /// Owns:    borrows all; they outlive the guard.
+  /// Errors:  kRuntime when the context has a guard already.
+  static Result<std::unique_ptr<ConnectionGuard>> Prepare(const ZmqContext& context,
+                                                          AuthorizedKeys* keys,
+                                                          ConnectionStats* stats);
+  ~ConnectionGuard();
+  ConnectionGuard(const ConnectionGuard&) = delete;
+  ConnectionGuard& operator=(const ConnectionGuard&) = delete;
+
+  /// Starts to work, watching the connections that `monitor` reports.  Peers that came before have
+  /// waited for it.
+  void Start(SocketMonitor* monitor);
+
+ private:
+  ConnectionGuard(AuthorizedKeys* keys, ConnectionStats* stats);
+
+  void Run();
+  void AnswerAll();
+  void Answer(const std::vector<std::string>& request);
+  void TakeIn(const ConnectionEvent& event);
+  void Refuse(ConnectionRefusal refusal, std::string_view address);
+
+  AuthorizedKeys* const keys_;
+  ConnectionStats* const stats_;
+  ZmqSocketHandle questions_;  // ZAP's
+  SocketMonitor* monitor_ = nullptr;
+  UniqueFd stop_;                                // eventfd
+  std::map<int, std::string> peers_;             // addresses by descriptor
+  std::optional<ConnectionRefusal> in_trouble_;  // of the peer that is about to be disconnected
+  // One a reason, so that those who knock at every door do not hide who tries a key.
+  std::vector<RateLimit> log_limits_;
+  std::thread thread_;
+};
+
+}  // namespace pcap_zmq

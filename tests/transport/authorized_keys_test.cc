@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#include "transport/authorized_keys.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+
+#include "tests/support/temp_dir.h"
+#include "transport/curve_keys.h"
+
+namespace pcap_zmq::testing {
+namespace {
+
+class AuthorizedKeysTest : public ::testing::Test {
+ protected:
+  std::string Key() {
+    const auto keys = MakeCurveKeys();
+    EXPECT_TRUE(keys.ok());
+    return keys.value().public_key;
+  }
+  std::string Add(const std::string& name) {
+    std::string key = Key();
+    dir_.Write(name + ".pub", key + "\n");
+    return key;
+  }
+  AuthorizedKeys::Names Now() {
+    const Status refreshed = keys_.Refresh();
+    EXPECT_TRUE(refreshed.ok()) << refreshed.error().message;
+    return *keys_.names();
+  }
+
+  TempDir dir_;
+  AuthorizedKeys keys_{dir_.path()};
+};
+
+TEST_F(AuthorizedKeysTest, AKeyIsNamedAfterItsFile) {
+  const std::string first = Add("gw-1");
+  const std::string second = Add("gw-2.example.org");
+  EXPECT_EQ(Now(), (AuthorizedKeys::Names{{first, "gw-1"}, {second, "gw-2.example.org"}}));
+}
+
+TEST_F(AuthorizedKeysTest, AddedRemovedAndExchangedKeysAreNoticed) {
+  const std::string first = Add("a");
+  EXPECT_EQ(Now(), (AuthorizedKeys::Names{{first, "a"}}));
+  const std::string second = Add("b");
+  EXPECT_EQ(Now(), (AuthorizedKeys::Names{{first, "a"}, {second, "b"}}));
+  std::filesystem::remove(dir_.File("a.pub"));
+  EXPECT_EQ(Now(), (AuthorizedKeys::Names{{second, "b"}}));
+  // As an editor or a mounted secret does it: another file takes the name.
+  const std::string third = Key();
+  dir_.Write("new", third);
+  std::filesystem::rename(dir_.File("new"), dir_.File("b.pub"));
+  EXPECT_EQ(Now(), (AuthorizedKeys::Names{{third, "b"}}));
+}
+
+TEST_F(AuthorizedKeysTest, FilesBehindSymbolicLinksThatAreExchangedAreNoticed) {
+  std::filesystem::create_directory(dir_.File("v1"));
+  std::filesystem::create_directory(dir_.File("v2"));
+  const std::string first = Key();
+  const std::string second = Key();
+  dir_.Write("v1/gw.pub", first);
+  dir_.Write("v2/gw.pub", second);
+  std::filesystem::create_symlink("v1", dir_.File("data"));
+  std::filesystem::create_symlink("data/gw.pub", dir_.File("gw.pub"));
+  EXPECT_EQ(Now(), (AuthorizedKeys::Names{{first, "gw"}}));
+  std::filesystem::create_symlink("v2", dir_.File("next"));
+  std::filesystem::rename(dir_.File("next"), dir_.File("data"));
+  EXPECT_EQ(Now(), (AuthorizedKeys::Names{{second, "gw"}}));
+}
+
+TEST_F(AuthorizedKeysTest, TheVersionChangesWithTheKeysAndOnlyThen) {
+  Add("a");
+  Now();
+  const uint64_t before = keys_.version();
+  Now();
+  EXPECT_EQ(keys_.version(), before);
+  Add("b");
+  Now();
+  EXPECT_NE(keys_.version(), before);
+}
+
+TEST_F(AuthorizedKeysTest, WhatIsNoKeyAuthorizesNobodyAndHarmsNoOther) {
+  const std::string good = Add("good");
+  dir_.Write("bad.pub", "not a key");
+  dir_.Write("empty.pub", "");
+  dir_.Write("has space.pub", Key());
+  dir_.Write(".pub", Key());
+  dir_.Write("README", "public keys of our gateways");
+  dir_.Write("own.key", Key());
+  std::filesystem::create_directory(dir_.File("directory.pub"));
+  std::filesystem::create_symlink("nowhere", dir_.File("dangling.pub"));
+  EXPECT_EQ(Now(), (AuthorizedKeys::Names{{good, "good"}}));
+}
+
+TEST_F(AuthorizedKeysTest, OneKeyInTwoFilesHasTheFirstName) {
+  const std::string key = Add("b");
+  dir_.Write("a.pub", key);
+  EXPECT_EQ(Now(), (AuthorizedKeys::Names{{key, "a"}}));
+}
+
+TEST_F(AuthorizedKeysTest, ADirectoryThatIsMissingAtTheStartIsAConfigurationError) {
+  AuthorizedKeys keys(dir_.File("missing"));
+  const Status refreshed = keys.Refresh();
+  ASSERT_FALSE(refreshed.ok());
+  EXPECT_EQ(refreshed.error().kind, ErrorKind::kConfig);
+  EXPECT_NE(refreshed.error().message.find(dir_.File("missing")), std::string::npos);
+}
+
+TEST_F(AuthorizedKeysTest, ADirectoryThatIsRemovedTakesAllKeysAway) {
+  const std::string directory = dir_.File("keys");
+  std::filesystem::create_directory(directory);
+  dir_.Write("keys/gw.pub", Key());
+  AuthorizedKeys keys(directory);
+  ASSERT_TRUE(keys.Refresh().ok());
+  ASSERT_EQ(keys.names()->size(), 1U);
+  std::filesystem::remove_all(directory);
+  EXPECT_TRUE(keys.Refresh().ok());
+  EXPECT_TRUE(keys.names()->empty());
+}
+
+TEST_F(AuthorizedKeysTest, ADirectoryThatCannotBeReadForAMomentChangesNothing) {
+  const std::string directory = dir_.File("keys");
+  std::filesystem::create_directory(directory);
+  const std::string key = Key();
+  dir_.Write("keys/gw.pub", key);
+  AuthorizedKeys keys(directory);
+  ASSERT_TRUE(keys.Refresh().ok());
+  // A loop of links stands for a failing disk: also root is refused.
+  std::filesystem::rename(directory, dir_.File("aside"));
+  std::filesystem::create_symlink("keys", directory);
+  EXPECT_FALSE(keys.Refresh().ok());
+  EXPECT_EQ(*keys.names(), (AuthorizedKeys::Names{{key, "gw"}}));
+  std::filesystem::remove(directory);
+  std::filesystem::rename(dir_.File("aside"), directory);
+  EXPECT_TRUE(keys.Refresh().ok());
+}
+
+}  // namespace
+}  // namespace pcap_zmq::testing

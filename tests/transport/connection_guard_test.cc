@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+#include "transport/connection_guard.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "tests/transport/socket_testing.h"
+
+namespace pcap_zmq::testing {
+namespace {
+
+// A receiver with keys, and senders of all sorts.
+class ConnectionGuardTest : public SocketTest {
+ protected:
+  void SetUp() override {
+    server_keys_ = MakeCurveKeys().Take();
+    ASSERT_TRUE(authorized_.Refresh().ok());
+    pull_ = BindWithKeys();
+    ASSERT_NE(pull_, nullptr);
+  }
+
+  std::unique_ptr<PullSocket> BindWithKeys() {
+    PullOptions options;
+    options.endpoint = endpoint_;
+    options.keys = server_keys_;
+    options.authorized = &authorized_;
+    auto pull = BindOrFail(options);
+    if (pull != nullptr) {
+      endpoint_ = pull->bound_endpoint();
+    }
+    return pull;
+  }
+
+  CurveKeyPair Authorize(const std::string& name) {
+    CurveKeyPair keys = MakeCurveKeys().Take();
+    keys_dir_.Write(name + ".pub", keys.public_key);
+    return keys;
+  }
+  void Revoke(const std::string& name) { std::filesystem::remove(keys_dir_.File(name + ".pub")); }
+
+  std::unique_ptr<PushSocket> ConnectWith(std::optional<CurveClientKeys> keys) {
+    PushOptions options;
+    options.endpoint = endpoint_;
+    options.keys = std::move(keys);
+    return ConnectOrFail(options);
+  }
+  std::unique_ptr<PushSocket> ConnectAs(const CurveKeyPair& own) {
+    return ConnectWith(CurveClientKeys{own, server_keys_.public_key});
+  }
+
+  uint64_t Refused(ConnectionRefusal refusal) const {
+    return stats_.connections.refused.Value(refusal);
+  }
+  // Until the receiver has turned `push` away twice, so that it is clear that it tries again.
+  bool IsTurnedAway(PushSocket* push, ConnectionRefusal refusal) {
+    return WaitUntil([&] {
+      push->PollConnections();
+      return Refused(refusal) >= 2 && push->handshake_failures() >= 1;
+    });
+  }
+  bool NothingArrives() {
+    Frame frame;
+    return !pull_->Receive(&frame);
+  }
+  bool Arrives(PushSocket* push, uint64_t number) {
+    return Send(push, FrameBytes(number, 100)) == SendOutcome::kAccepted &&
+           ReceiveBytes(pull_.get()) == FrameBytes(number, 100);
+  }
+  // A sender calls PollConnections() all the time.
+  bool Connects(PushSocket* push) {
+    return WaitUntil([&] {
+      push->PollConnections();
+      return push->connected();
+    });
+  }
+
+  TempDir keys_dir_;
+  AuthorizedKeys authorized_{keys_dir_.path()};
+  CurveKeyPair server_keys_;
+  std::string endpoint_ = kAnyPort;
+  std::unique_ptr<PullSocket> pull_;
+};
+
+TEST_F(ConnectionGuardTest, AnAuthorizedSenderIsLetInUnderItsFilesName) {
+  const auto first = ConnectAs(Authorize("gw-1"));
+  const auto second = ConnectAs(Authorize("gw-2"));
+  ASSERT_TRUE(WaitUntil([&] { return stats_.connections.authorized_keys.Value() == 2; }));
+  ASSERT_TRUE(Arrives(first.get(), 1));
+  EXPECT_EQ(pull_->key_name(), "gw-1");
+  ASSERT_TRUE(Arrives(second.get(), 2));
+  EXPECT_EQ(pull_->key_name(), "gw-2");
+  ASSERT_TRUE(Arrives(first.get(), 3));
+  EXPECT_EQ(pull_->key_name(), "gw-1");
+  EXPECT_TRUE(Connects(first.get()));
+}
+
+TEST_F(ConnectionGuardTest, AnUnknownKeyDeliversNothingIsCountedAndTriesAgain) {
+  const auto push = ConnectAs(MakeCurveKeys().Take());
+  ASSERT_EQ(Send(push.get(), FrameBytes(1, 100)), SendOutcome::kAccepted);
+  EXPECT_TRUE(IsTurnedAway(push.get(), ConnectionRefusal::kUnknownKey));
+  EXPECT_FALSE(push->connected());
+  EXPECT_TRUE(NothingArrives());
+  EXPECT_EQ(push->released().frames, 0U) << "what waits for a receiver must go on waiting";
+}
+
+TEST_F(ConnectionGuardTest, WhatWaitedIsDeliveredOnceTheKeyIsAdded) {
+  const CurveKeyPair own = MakeCurveKeys().Take();
+  const auto push = ConnectAs(own);
+  ASSERT_EQ(Send(push.get(), FrameBytes(1, 100)), SendOutcome::kAccepted);
+  ASSERT_TRUE(IsTurnedAway(push.get(), ConnectionRefusal::kUnknownKey));
+  keys_dir_.Write("late.pub", own.public_key);
+  EXPECT_EQ(ReceiveBytes(pull_.get()), FrameBytes(1, 100));
+  EXPECT_EQ(pull_->key_name(), "late");
+}
+
+TEST_F(ConnectionGuardTest, ARemovedSenderIsCutOffAndItsNeighbourStays) {
+  const auto removed = ConnectAs(Authorize("removed"));
+  const auto neighbour = ConnectAs(Authorize("neighbour"));
+  ASSERT_TRUE(Arrives(removed.get(), 1));
+  ASSERT_TRUE(Arrives(neighbour.get(), 2));
+  Revoke("removed");
+  ASSERT_TRUE(WaitUntil([&] { return authorized_.names()->size() == 1; }));
+  // As a sender does, which reports once a second.
+  Frame frame;
+  EXPECT_TRUE(WaitUntil([&] {
+    Send(removed.get(), FrameBytes(3, 100));
+    removed->PollConnections();
+    return !pull_->Receive(&frame) && !removed->connected() &&
+           Refused(ConnectionRefusal::kUnknownKey) > 0;
+  }));
+  EXPECT_GT(stats_.rejected_frames.Value(RejectReason::kRevoked), 0U);
+  EXPECT_TRUE(Arrives(neighbour.get(), 4));
+  EXPECT_EQ(pull_->key_name(), "neighbour");
+}
+
+TEST_F(ConnectionGuardTest, ASenderWithoutKeysDeliversNothingAndIsCounted) {
+  const auto push = ConnectWith(std::nullopt);
+  Send(push.get(), FrameBytes(1, 100));
+  EXPECT_TRUE(WaitUntil([&] {
+    push->PollConnections();
+    return push->handshake_failures() >= 2 &&
+           Refused(ConnectionRefusal::kMechanism) + Refused(ConnectionRefusal::kIncomplete) >= 2;
+  })) << "it must try again, though ZeroMQ gives up";
+  EXPECT_FALSE(push->connected());
+  EXPECT_TRUE(NothingArrives());
+  EXPECT_NE(Send(push.get(), FrameBytes(2, 100)), SendOutcome::kAccepted)
+      << "what cannot be delivered is refused, not swallowed";
+}
+
+TEST_F(ConnectionGuardTest, ASenderWithoutKeysIsServedOnceTheReceiverHasNoneEither) {
+  const auto push = ConnectWith(std::nullopt);
+  ASSERT_TRUE(WaitUntil([&] {
+    push->PollConnections();
+    return push->handshake_failures() >= 2;
+  }));
+  pull_.reset();
+  pull_ = BindAgain(endpoint_);
+  ASSERT_NE(pull_, nullptr);
+  ASSERT_TRUE(Connects(push.get()));
+  EXPECT_TRUE(WaitUntil([&] {
+    push->PollConnections();
+    return Send(push.get(), FrameBytes(5, 100)) == SendOutcome::kAccepted;
+  }));
+  EXPECT_EQ(ReceiveBytes(pull_.get()), FrameBytes(5, 100));
+  // From now on frames wait again while the receiver is away.
+  ASSERT_TRUE(Connects(push.get()));
+  pull_.reset();
+  ASSERT_TRUE(WaitUntil([&] {
+    push->PollConnections();
+    return !push->connected();
+  }));
+  EXPECT_EQ(Send(push.get(), FrameBytes(6, 100)), SendOutcome::kAccepted);
+}
+
+TEST_F(ConnectionGuardTest, ASenderThatExpectsAnotherReceiverIsCounted) {
+  const auto push =
+      ConnectWith(CurveClientKeys{Authorize("gw-1"), MakeCurveKeys().value().public_key});
+  Send(push.get(), FrameBytes(1, 100));
+  EXPECT_TRUE(WaitUntil([&] {
+    push->PollConnections();
+    return Refused(ConnectionRefusal::kProtocol) + Refused(ConnectionRefusal::kIncomplete) >= 2 &&
+           push->handshake_failures() >= 2;
+  }));
+  EXPECT_TRUE(NothingArrives());
+}
+
+TEST_F(ConnectionGuardTest, ASenderWithKeysSendsNothingToAReceiverWithout) {
+  const auto plain = BindOrFail();
+  PushOptions options;
+  options.endpoint = plain->bound_endpoint();
+  options.keys = CurveClientKeys{Authorize("gw-1"), server_keys_.public_key};
+  const auto push = ConnectOrFail(options);
+  Send(push.get(), FrameBytes(1, 100));
+  EXPECT_TRUE(WaitUntil([&] {
+    push->PollConnections();
+    return push->handshake_failures() >= 2;
+  }));
+  Frame frame;
+  EXPECT_FALSE(plain->Receive(&frame));
+}
+
+TEST_F(ConnectionGuardTest, APeerThatLeavesDuringTheHandshakeIsCounted) {
+  const auto plain = BindOrFail();
+  const uint64_t before = Refused(ConnectionRefusal::kIncomplete);
+  ASSERT_NO_FATAL_FAILURE(PassBy(plain->bound_endpoint()));
+  EXPECT_TRUE(WaitUntil([&] { return Refused(ConnectionRefusal::kIncomplete) > before; }));
+}
+
+TEST_F(ConnectionGuardTest, AContextHasOneGuardThatAsksForKeys) {
+  PullOptions options;
+  options.endpoint = kAnyPort;
+  options.keys = server_keys_;
+  options.authorized = &authorized_;
+  const auto second = PullSocket::Bind(*context_, options, &stats_);
+  ASSERT_FALSE(second.ok());
+  EXPECT_NE(second.error().message.find("cannot authenticate"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace pcap_zmq::testing
