@@ -28,7 +28,7 @@ PANELS = [
 ]
 ALERTS = {
     "PcapZmqKernelLoss", "PcapZmqSenderDrops", "PcapZmqHwmHits", "PcapZmqNoReceiver",
-    "PcapZmqNetworkLoss", "PcapZmqSenderSilent", "PcapZmqNoReader", "PcapZmqOutputDrops",
+    "PcapZmqRefusedConnections", "PcapZmqNetworkLoss", "PcapZmqSenderSilent", "PcapZmqNoReader", "PcapZmqOutputDrops",
     "PcapZmqLedgerNotClosing", "PcapZmqClockSkew", "PcapZmqTargetDown",
 }
 # What a runbook's entry of another name than the panel's says about it.
