@@ -304,7 +304,7 @@ void SenderPump::Tick(Nanoseconds now) {
   int64_t connected = 0;
   uint64_t handshake_failures = 0;
   for (Lane& lane : lanes_) {
-    lane.socket->PollConnections();
+    lane.socket->PollConnections(now);
     connected += lane.socket->connected() ? 1 : 0;
     handshake_failures += lane.socket->handshake_failures();
   }

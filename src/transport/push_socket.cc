@@ -20,7 +20,7 @@ namespace pcap_zmq {
 namespace {
 
 // ZeroMQ tries again at once or not at all, so after a second it is not going to.
-constexpr int kPollsUntilReopened = 10;
+constexpr Nanoseconds kUntilReopened = kNanosPerSecond;
 // For the frames that a probe took between its handshake and our learning of it.
 constexpr Nanoseconds kProbeLinger = kNanosPerSecond;
 
@@ -71,7 +71,7 @@ Status PushSocket::Open(bool probe) {
   if (socket_ == nullptr) {
     return RuntimeError("cannot make a ZeroMQ socket: " + LastZmqError());
   }
-  SetCommonOptions(socket_.get());
+  SetSenderOptions(socket_.get());
   SetOption(socket_.get(), ZMQ_SNDHWM, options_.buffer_frames);
   SetOption(socket_.get(), ZMQ_IPV6, ipv6_only_ ? 1 : 0);
   SetOption(socket_.get(), ZMQ_IMMEDIATE, probe ? 1 : 0);
@@ -157,7 +157,7 @@ bool PushSocket::Delivered() {
   if (released().frames != accepted_.frames) {
     return false;
   }
-  PollConnections();
+  TakeInEvents();
   for (const int fd : connections_) {
     // The descriptor is ZeroMQ's and may just have been closed or reused: then the answer is about
     // nothing, and waiting a little longer or shorter is all that it can cause.
@@ -169,15 +169,25 @@ bool PushSocket::Delivered() {
   return true;
 }
 
-void PushSocket::PollConnections() {
-  while (const std::optional<ConnectionEvent> event =
-             monitor_ ? monitor_->Next() : std::optional<ConnectionEvent>()) {
-    TakeIn(*event);
+void PushSocket::PollConnections(Nanoseconds now) {
+  TakeInEvents();
+  silence_watch_.Look(connections_, now);
+  if (!given_up_) {
+    given_up_since_ = 0;
+  } else if (given_up_since_ == 0) {
+    given_up_since_ = now;
   }
-  if (socket_ == nullptr || (given_up_ && ++polls_since_given_up_ >= kPollsUntilReopened)) {
+  if (socket_ == nullptr || (given_up_ && now - given_up_since_ >= kUntilReopened)) {
     Reopen(/*probe=*/true);
   } else if (probing_ && ready_) {
     Reopen(/*probe=*/false);
+  }
+}
+
+void PushSocket::TakeInEvents() {
+  while (const std::optional<ConnectionEvent> event =
+             monitor_ ? monitor_->Next() : std::optional<ConnectionEvent>()) {
+    TakeIn(*event);
   }
 }
 
@@ -204,7 +214,6 @@ void PushSocket::TakeIn(const ConnectionEvent& event) {
       connections_.erase(event.value);
       ready_ = false;
       given_up_ = true;
-      polls_since_given_up_ = 0;
       break;
     default:
       break;

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "transport/curve_keys.h"
 #include "transport/frame_transport.h"
+#include "transport/silence_watch.h"
 #include "transport/socket_monitor.h"
 #include "transport/zmq_context.h"
 
@@ -46,9 +47,9 @@ class PushSocket final : public FrameSender {
   bool connected() const { return ready_; }
   /// Connections that ended before the handshake was over.
   uint64_t handshake_failures() const { return handshake_failures_; }
-  /// Takes in connections made and lost, and tries again where ZeroMQ has given up; call it ten
-  /// times a second.
-  void PollConnections();
+  /// Takes in connections made and lost, gives up those whose receiver is silent, and tries again
+  /// where ZeroMQ has given up; call it a few times a second with the monotonic time.
+  void PollConnections(Nanoseconds now);
 
   /// Amounts of frames.
   struct Tally {
@@ -94,6 +95,7 @@ class PushSocket final : public FrameSender {
   // ZeroMQ retries connections that break, but gives up on a peer that breaks the protocol, such as
   // one that wants encryption where we have no keys; and forgets what was buffered for it.
   void Reopen(bool probe);
+  void TakeInEvents();
   void TakeIn(const ConnectionEvent& event);
   void NoteHandshakeFailure(const ConnectionEvent& event);
 
@@ -104,11 +106,12 @@ class PushSocket final : public FrameSender {
   std::optional<SocketMonitor> monitor_;
   bool probing_ = false;
   bool ready_ = false;
-  std::set<int> connections_;  // descriptors of ZeroMQ's
-  bool given_up_ = false;      // the last connection ended, and no other has been tried since
-  int polls_since_given_up_ = 0;
+  std::set<int> connections_;       // descriptors of ZeroMQ's
+  bool given_up_ = false;           // the last connection ended, and no other has been tried since
+  Nanoseconds given_up_since_ = 0;  // as far as polls have noticed it; 0 otherwise
   uint64_t handshake_failures_ = 0;
   std::string told_failure_;  // the last one that was logged, until a handshake succeeds
+  SilenceWatch silence_watch_;
   FramePool in_flight_pool_;  // of InFlight objects
   std::shared_ptr<Account> account_;
   Tally accepted_;

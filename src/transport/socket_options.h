@@ -19,20 +19,23 @@ inline void SetKey(void* socket, int option, const std::string& key) {
   zmq_setsockopt(socket, option, key.c_str(), key.size());
 }
 
-/// A peer that vanished without a word is noticed within about 10 s, by ZeroMQ's own heartbeat and,
-/// for peers that do not speak it, by TCP's.
+/// ZeroMQ's heartbeats stay off: see transport/silence_watch.h.
 inline void SetCommonOptions(void* socket) {
   SetOption(socket, ZMQ_LINGER, 0);
-  SetOption(socket, ZMQ_HEARTBEAT_IVL, 3'000);
-  SetOption(socket, ZMQ_HEARTBEAT_TIMEOUT, 9'000);
-  SetOption(socket, ZMQ_HEARTBEAT_TTL, 9'000);
   SetOption(socket, ZMQ_HANDSHAKE_IVL, 10'000);
+  SetOption(socket, ZMQ_TCP_KEEPALIVE, 1);
+  SetOption(socket, ZMQ_TCP_KEEPALIVE_IDLE, 15);
+  SetOption(socket, ZMQ_TCP_KEEPALIVE_INTVL, 5);
+  SetOption(socket, ZMQ_TCP_KEEPALIVE_CNT, 3);
+}
+
+/// The receiver's name is looked up for each attempt to connect; one to an address that is gone
+/// would last two minutes by itself.
+inline void SetSenderOptions(void* socket) {
+  SetCommonOptions(socket);
+  SetOption(socket, ZMQ_CONNECT_TIMEOUT, 4'000);
   SetOption(socket, ZMQ_RECONNECT_IVL, 100);
   SetOption(socket, ZMQ_RECONNECT_IVL_MAX, 1'000);
-  SetOption(socket, ZMQ_TCP_KEEPALIVE, 1);
-  SetOption(socket, ZMQ_TCP_KEEPALIVE_IDLE, 30);
-  SetOption(socket, ZMQ_TCP_KEEPALIVE_INTVL, 10);
-  SetOption(socket, ZMQ_TCP_KEEPALIVE_CNT, 3);
 }
 
 }  // namespace pcap_zmq

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "base/clock.h"
 #include "tests/transport/socket_testing.h"
 
 namespace pcap_zmq::testing {
@@ -57,7 +58,7 @@ class ConnectionGuardTest : public SocketTest {
   // Until the receiver has turned `push` away twice, so that it is clear that it tries again.
   bool IsTurnedAway(PushSocket* push, ConnectionRefusal refusal) {
     return WaitUntil([&] {
-      push->PollConnections();
+      push->PollConnections(clock_.MonotonicNow());
       return Refused(refusal) >= 2 && push->handshake_failures() >= 1;
     });
   }
@@ -72,11 +73,12 @@ class ConnectionGuardTest : public SocketTest {
   // A sender calls PollConnections() all the time.
   bool Connects(PushSocket* push) {
     return WaitUntil([&] {
-      push->PollConnections();
+      push->PollConnections(clock_.MonotonicNow());
       return push->connected();
     });
   }
 
+  const SystemClock clock_;
   TempDir keys_dir_;
   AuthorizedKeys authorized_{keys_dir_.path()};
   CurveKeyPair server_keys_;
@@ -127,7 +129,7 @@ TEST_F(ConnectionGuardTest, ARemovedSenderIsCutOffAndItsNeighbourStays) {
   Frame frame;
   EXPECT_TRUE(WaitUntil([&] {
     Send(removed.get(), FrameBytes(3, 100));
-    removed->PollConnections();
+    removed->PollConnections(clock_.MonotonicNow());
     return !pull_->Receive(&frame) && !removed->connected() &&
            Refused(ConnectionRefusal::kUnknownKey) > 0;
   }));
@@ -140,7 +142,7 @@ TEST_F(ConnectionGuardTest, ASenderWithoutKeysDeliversNothingAndIsCounted) {
   const auto push = ConnectWith(std::nullopt);
   Send(push.get(), FrameBytes(1, 100));
   EXPECT_TRUE(WaitUntil([&] {
-    push->PollConnections();
+    push->PollConnections(clock_.MonotonicNow());
     return push->handshake_failures() >= 2 &&
            Refused(ConnectionRefusal::kMechanism) + Refused(ConnectionRefusal::kIncomplete) >= 2;
   })) << "it must try again, though ZeroMQ gives up";
@@ -153,7 +155,7 @@ TEST_F(ConnectionGuardTest, ASenderWithoutKeysDeliversNothingAndIsCounted) {
 TEST_F(ConnectionGuardTest, ASenderWithoutKeysIsServedOnceTheReceiverHasNoneEither) {
   const auto push = ConnectWith(std::nullopt);
   ASSERT_TRUE(WaitUntil([&] {
-    push->PollConnections();
+    push->PollConnections(clock_.MonotonicNow());
     return push->handshake_failures() >= 2;
   }));
   pull_.reset();
@@ -161,7 +163,7 @@ TEST_F(ConnectionGuardTest, ASenderWithoutKeysIsServedOnceTheReceiverHasNoneEith
   ASSERT_NE(pull_, nullptr);
   ASSERT_TRUE(Connects(push.get()));
   EXPECT_TRUE(WaitUntil([&] {
-    push->PollConnections();
+    push->PollConnections(clock_.MonotonicNow());
     return Send(push.get(), FrameBytes(5, 100)) == SendOutcome::kAccepted;
   }));
   EXPECT_EQ(ReceiveBytes(pull_.get()), FrameBytes(5, 100));
@@ -169,7 +171,7 @@ TEST_F(ConnectionGuardTest, ASenderWithoutKeysIsServedOnceTheReceiverHasNoneEith
   ASSERT_TRUE(Connects(push.get()));
   pull_.reset();
   ASSERT_TRUE(WaitUntil([&] {
-    push->PollConnections();
+    push->PollConnections(clock_.MonotonicNow());
     return !push->connected();
   }));
   EXPECT_EQ(Send(push.get(), FrameBytes(6, 100)), SendOutcome::kAccepted);
@@ -180,7 +182,7 @@ TEST_F(ConnectionGuardTest, ASenderThatExpectsAnotherReceiverIsCounted) {
       ConnectWith(CurveClientKeys{Authorize("gw-1"), MakeCurveKeys().value().public_key});
   Send(push.get(), FrameBytes(1, 100));
   EXPECT_TRUE(WaitUntil([&] {
-    push->PollConnections();
+    push->PollConnections(clock_.MonotonicNow());
     return Refused(ConnectionRefusal::kProtocol) + Refused(ConnectionRefusal::kIncomplete) >= 2 &&
            push->handshake_failures() >= 2;
   }));
@@ -195,7 +197,7 @@ TEST_F(ConnectionGuardTest, ASenderWithKeysSendsNothingToAReceiverWithout) {
   const auto push = ConnectOrFail(options);
   Send(push.get(), FrameBytes(1, 100));
   EXPECT_TRUE(WaitUntil([&] {
-    push->PollConnections();
+    push->PollConnections(clock_.MonotonicNow());
     return push->handshake_failures() >= 2;
   }));
   Frame frame;

@@ -118,7 +118,7 @@ TEST_F(PushPull, AReceiverThatRestartsOnTheSamePortGetsWhatFollows) {
   ASSERT_TRUE(WaitUntil([&] { return push->Delivered(); }));
   pull.reset();
   ASSERT_TRUE(WaitUntil([&] {
-    push->PollConnections();
+    push->PollConnections(0);
     return !push->connected();
   }));
   ASSERT_EQ(Send(push.get(), FrameBytes(2, 100)), SendOutcome::kAccepted);

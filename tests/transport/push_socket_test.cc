@@ -103,16 +103,16 @@ TEST_F(PushSocketTest, TakesFramesAgainOnceAReceiverHasComeForThem) {
 
 TEST_F(PushSocketTest, KnowsWhetherItIsConnected) {
   const auto push = ConnectOrFail(LonelyEndpoint());
-  push->PollConnections();
+  push->PollConnections(0);
   EXPECT_FALSE(push->connected());
   auto pull = BindOrFail(LonelyEndpoint());
   EXPECT_TRUE(WaitUntil([&] {
-    push->PollConnections();
+    push->PollConnections(0);
     return push->connected();
   }));
   pull.reset();
   EXPECT_TRUE(WaitUntil([&] {
-    push->PollConnections();
+    push->PollConnections(0);
     return !push->connected();
   }));
 }
