@@ -74,10 +74,12 @@ std::optional<int> SignalWaiter::Next(Nanoseconds timeout, int other_fd) {
 
 void StopOnSignals(SignalWaiter* signals, const Clock& clock, Nanoseconds drain_timeout,
                    int done_fd, StopEvent* stop) {
-  bool first = true;
-  while (signals->Next(-1, done_fd)) {
-    stop->Request(clock.MonotonicNow() + (first ? drain_timeout : 0));
-    first = false;
+  while (const std::optional<int> signal = signals->Next(-1, done_fd)) {
+    if (!stop->requested()) {
+      stop->Request(clock.MonotonicNow() + drain_timeout);
+    } else if (*signal == SIGINT) {
+      stop->Request(clock.MonotonicNow());
+    }
   }
 }
 

@@ -42,7 +42,8 @@ class SignalWaiter {
 };
 
 /// Waits until `done_fd` is readable, meanwhile turning signals into requests to stop: the first
-/// allows `drain_timeout` for what is under way, the second none.
+/// allows `drain_timeout` for what is under way, and a SIGINT after it none.  Further SIGTERMs are
+/// the same request again: whoever stops services may send any number of them.
 /// Threads: the one that owns `signals`.
 void StopOnSignals(SignalWaiter* signals, const Clock& clock, Nanoseconds drain_timeout,
                    int done_fd, StopEvent* stop);

@@ -114,20 +114,21 @@ TEST(SignalWaiter, SignalComesBeforeTheOtherDescriptor) {
   });
 }
 
-// Sends `count` signals one after the other to a StopOnSignals() that runs in a child's main
-// thread, and gives the deadline relative to the time at which it was requested.
-bool DeadlineAfterSignals(int count, Nanoseconds expected) {
+// Sends signals one after the other to a StopOnSignals() that runs in a child's main thread, each
+// with the time that it leaves for draining.
+using DrainTimes = std::vector<std::pair<int, Nanoseconds>>;
+
+bool SignalsLeave(const DrainTimes& signals_and_times) {
   auto signals = SignalWaiter::Block();
   const testing::FakeClock clock;
   StopEvent stop;
   Pipe done;
   std::thread user([&] {
-    const Nanoseconds now = clock.MonotonicNow();
-    for (int sent = 0; sent < count; ++sent) {
-      ::kill(::getpid(), SIGTERM);
+    for (const auto& [signal, left] : signals_and_times) {
+      ::kill(::getpid(), signal);
       // Signals of one kind do not queue: wait until this one has had its effect.
-      const Nanoseconds wanted = sent == 0 ? now + 5 * kNanosPerSecond : now;
-      while (!stop.requested() || stop.deadline() != wanted) {
+      while (Readable(signals.value().fd()) || !stop.requested() ||
+             stop.deadline() != clock.MonotonicNow() + left) {
         std::this_thread::yield();
       }
     }
@@ -135,16 +136,20 @@ bool DeadlineAfterSignals(int count, Nanoseconds expected) {
   });
   StopOnSignals(&signals.value(), clock, 5 * kNanosPerSecond, done.read_end.get(), &stop);
   user.join();
-  return stop.requested() && stop.deadline() == clock.MonotonicNow() + expected &&
-         Readable(stop.fd());
+  return stop.requested() && Readable(stop.fd()) &&
+         stop.deadline() == clock.MonotonicNow() + signals_and_times.back().second;
 }
 
 TEST(StopOnSignals, FirstSignalAllowsTheDrainTimeout) {
-  ExpectInChild([] { return DeadlineAfterSignals(1, 5 * kNanosPerSecond); });
+  ExpectInChild([] { return SignalsLeave({{SIGTERM, 5 * kNanosPerSecond}}); });
 }
 
-TEST(StopOnSignals, SecondSignalAllowsNothing) {
-  ExpectInChild([] { return DeadlineAfterSignals(2, 0); });
+TEST(StopOnSignals, SecondInterruptAllowsNothing) {
+  ExpectInChild([] { return SignalsLeave({{SIGTERM, 5 * kNanosPerSecond}, {SIGINT, 0}}); });
+}
+
+TEST(StopOnSignals, FurtherTerminationsChangeNothing) {
+  ExpectInChild([] { return SignalsLeave(DrainTimes(50, {SIGTERM, 5 * kNanosPerSecond})); });
 }
 
 TEST(StopOnSignals, EndsWithoutARequestWhenTheWorkIsDone) {
