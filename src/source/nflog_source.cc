@@ -258,17 +258,17 @@ void NflogSource::TakePacket(const NflogRecord& record, PacketBatch* batch) {
 }
 
 // Packets of OUTPUT and POSTROUTING come without a stamp.  The time at which they are read must not
-// put them before packets that were logged earlier.
+// put them before packets that were logged earlier; if it is far before, the clock was set back.
 Nanoseconds NflogSource::Stamp(Nanoseconds kernel_timestamp) {
+  constexpr Nanoseconds kSetBack = 10 * kNanosPerSecond;
   if (kernel_timestamp != 0) {
-    last_timestamp_ = kernel_timestamp;
-  } else {
-    if (datagram_time_ == 0) {
-      datagram_time_ = clock_->WallNow();
-    }
-    last_timestamp_ = std::max(last_timestamp_, datagram_time_);
+    return last_timestamp_ = kernel_timestamp;
   }
-  return last_timestamp_;
+  if (datagram_time_ == 0) {
+    datagram_time_ = clock_->WallNow();
+  }
+  const bool set_back = last_timestamp_ - datagram_time_ > kSetBack;
+  return last_timestamp_ = set_back ? datagram_time_ : std::max(last_timestamp_, datagram_time_);
 }
 
 NflogSource::Group* NflogSource::FindGroup(uint16_t number) {

@@ -104,7 +104,7 @@ TEST_F(NflogSourceTest, InputPacketsCarryTheKernelsTimeAndOutputPacketsTheTimeOf
 }
 
 TEST_F(NflogSourceTest, TimeOfReadingIsNeverBeforeThePacketBefore) {
-  testing::FakeClock slow;  // years behind the kernel
+  testing::FakeClock slow(system_clock_.WallNow() - kNanosPerSecond);
   clock_ = &slow;
   Log("input", "log group 10 drop");
   Log("output", "log group 11");
@@ -116,6 +116,20 @@ TEST_F(NflogSourceTest, TimeOfReadingIsNeverBeforeThePacketBefore) {
   ASSERT_EQ(first.size() + second.size(), 4U);
   EXPECT_EQ(second[0].timestamp, first[1].timestamp);
   EXPECT_GE(second[1].timestamp, first[1].timestamp);
+}
+
+TEST_F(NflogSourceTest, ClockThatIsSetBackIsFollowed) {
+  testing::FakeClock fake;
+  clock_ = &fake;
+  Log("output", "log group 10");
+  const auto source = Open({.groups = {10}});
+  Send(1);
+  ASSERT_EQ(ReadPackets(source.get(), 1).size(), 1U);
+  fake.StepWall(-kDay);
+  Send(1);
+  const std::vector<Delivered> packets = ReadPackets(source.get(), 1);
+  ASSERT_EQ(packets.size(), 1U);
+  EXPECT_EQ(packets[0].timestamp, fake.WallNow());
 }
 
 TEST_F(NflogSourceTest, PacketsWithoutPayloadAreCapturedAndDropped) {
