@@ -36,6 +36,14 @@ int LevelOf(const SenderConfig& config) {
   return config.codec == CodecChoice::kZstd ? kZstdDefaultLevel : kZlibDefaultLevel;
 }
 
+std::string JoinNames(const std::vector<std::string>& names) {
+  std::string joined;
+  for (const std::string& name : names) {
+    joined += (joined.empty() ? "" : ", ") + name;
+  }
+  return joined;
+}
+
 }  // namespace
 
 SenderPipeline::SenderPipeline(SenderConfig config, const Clock* clock, const StopEvent* stop)
@@ -171,11 +179,8 @@ Status SenderPipeline::Start() {
       }
     });
   }
-  std::string endpoints;
-  for (const std::string& endpoint : config_.endpoints) {
-    endpoints += (endpoints.empty() ? "" : ", ") + endpoint;
-  }
-  Log(LogLevel::kInfo, "reading " + FormatSource(config_.source) + ", sending to " + endpoints +
+  Log(LogLevel::kInfo, "reading " + FormatSource(config_.source) + ", sending to " +
+                           JoinNames(config_.endpoints) +
                            (http_ ? ", metrics on " + http_->bound_address() : ""));
   return {};
 }
@@ -188,9 +193,7 @@ Status SenderPipeline::StartMetrics() {
   handlers.metrics =
       SenderMetrics({std::string(kSenderProgram), std::string(kVersion)}, StatsOfPumps());
   handlers.health = [] { return HealthReport{true, "alive"}; };
-  handlers.ready = [this] {
-    return stop_->requested() ? HealthReport{false, "stopping"} : HealthReport{true, "capturing"};
-  };
+  handlers.ready = [this] { return Readiness(); };
   handlers.status = [this] { return SenderStatus(config_, StatsOfPumps()); };
   auto http = HttpEndpoint::Start(config_.metrics, std::move(handlers));
   if (!http.ok()) {
@@ -198,6 +201,22 @@ Status SenderPipeline::StartMetrics() {
   }
   http_ = http.Take();
   return {};
+}
+
+HealthReport SenderPipeline::Readiness() const {
+  if (stop_->requested()) {
+    return {false, "stopping"};
+  }
+  int64_t connected = 0;
+  for (const Pump& pump : pumps_) {
+    connected += pump.stats.connected_endpoints.Value();
+  }
+  const size_t wanted = pumps_.size() * config_.endpoints.size();
+  if (connected < static_cast<int64_t>(wanted)) {
+    return {false, "capturing, but " + std::to_string(connected) + " of " + std::to_string(wanted) +
+                       " connections are up to " + JoinNames(config_.endpoints)};
+  }
+  return {true, "capturing"};
 }
 
 std::vector<const PumpStats*> SenderPipeline::StatsOfPumps() const {

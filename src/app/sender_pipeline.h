@@ -68,6 +68,7 @@ class SenderPipeline {
                                                    PumpStats* stats);
   Status ConnectPump(Pump* pump);
   Status StartMetrics();
+  HealthReport Readiness() const;
   std::vector<const PumpStats*> StatsOfPumps() const;
 
   const SenderConfig config_;

@@ -11,8 +11,8 @@
 namespace pcap_zmq::testing {
 namespace {
 
-std::unique_ptr<Process> StartAndWait(const Arguments& argv, uint16_t metrics_port,
-                                      const std::string& page) {
+// Not until it is ready: that takes a receiver or a reader.
+std::unique_ptr<Process> StartAndWait(const Arguments& argv, uint16_t metrics_port) {
   auto process = Process::Start(argv);
   if (!process.ok()) {
     ADD_FAILURE() << process.error().message;
@@ -22,7 +22,7 @@ std::unique_ptr<Process> StartAndWait(const Arguments& argv, uint16_t metrics_po
     if (!process.value()->running()) {
       return true;
     }
-    const auto answer = HttpGet(metrics_port, page);
+    const auto answer = HttpGet(metrics_port, "/healthz");
     return answer.ok() && answer.value().status == 200;
   });
   if (!started || !process.value()->running()) {
@@ -82,7 +82,7 @@ std::unique_ptr<Process> PipeTest::StartSender(const Arguments& options, const s
   argv.insert(argv.end(), options.begin(), options.end());
   argv.push_back(source);
   argv.insert(argv.end(), endpoints.begin(), endpoints.end());
-  return StartAndWait(argv, metrics_port, "/readyz");
+  return StartAndWait(argv, metrics_port);
 }
 
 std::unique_ptr<Process> PipeTest::StartReceiver(const Arguments& options,
@@ -93,8 +93,7 @@ std::unique_ptr<Process> PipeTest::StartReceiver(const Arguments& options,
                     "127.0.0.1:" + std::to_string(metrics_port)};
   argv.insert(argv.end(), options.begin(), options.end());
   argv.insert(argv.end(), {endpoint, output});
-  // Not /readyz: a receiver is ready only once its FIFO has a reader.
-  return StartAndWait(argv, metrics_port, "/healthz");
+  return StartAndWait(argv, metrics_port);
 }
 
 bool PipeTest::WaitUntilHeard() {

@@ -42,8 +42,7 @@ class PipeTest : public ::testing::Test {
   /// Loads LogTestTraffic()'s rules; fatal failure if they are refused.
   static void LoadTrafficRules();
 
-  /// Starts a program and waits until it says that it is ready (the sender) or alive (the
-  /// receiver).  A null pointer after a failure.
+  /// Starts a program and waits until it says that it is alive.  A null pointer after a failure.
   std::unique_ptr<Process> StartSender(const Arguments& options = {},
                                        const std::string& source = "0,1",
                                        const Arguments& endpoints = {TcpEndpoint()},
