@@ -104,11 +104,13 @@ void PeerNamespace::Run(const std::function<void()>& work) const {
   }).join();
 }
 
+std::string PeerNamespace::Path() const {
+  return "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(fd_.get());
+}
+
 Status PeerNamespace::JoinByVeth(const std::string& end_here, const std::string& end_there) const {
-  const std::string path =
-      "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(fd_.get());
   Status status = RunOrFail(
-      {"ip", "link", "add", end_here, "type", "veth", "peer", "name", end_there, "netns", path});
+      {"ip", "link", "add", end_here, "type", "veth", "peer", "name", end_there, "netns", Path()});
   if (status.ok()) {
     status = RunOrFail({"ip", "link", "set", end_here, "up"});
   }

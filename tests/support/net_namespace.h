@@ -28,6 +28,9 @@ class PeerNamespace {
   /// there.
   void Run(const std::function<void()>& work) const;
 
+  /// A name of the namespace for programs like nsenter(1), while this object lives.
+  std::string Path() const;
+
   /// Joins the caller's namespace to this one by a veth pair, both ends up.
   /// Errors:  kRuntime with what ip(8) said.
   Status JoinByVeth(const std::string& end_here, const std::string& end_there) const;
