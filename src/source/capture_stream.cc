@@ -13,12 +13,15 @@
 namespace pcap_zmq {
 namespace {
 
-constexpr size_t kChunk = size_t{256} * 1024;
+constexpr size_t kChunk = size_t{64} * 1024;  // what a pipe holds by default
 // Nothing that libpcap accepts is larger.
 constexpr uint32_t kMaxRecord = 16 * 1024 * 1024;
+// Blocks without a packet that are kept for libpcap until a packet follows.
+constexpr size_t kMaxPrelude = 16 * 1024 * 1024;
 
 constexpr size_t kPcapHeader = 24;
 constexpr size_t kPcapRecordHeader = 16;
+constexpr uint16_t kOddVersion = 543;  // of some system's own tcpdump, says libpcap
 
 constexpr uint32_t kSectionBlock = 0x0a0d0d0a;  // reads the same in both byte orders
 constexpr uint32_t kByteOrderMagic = 0x1a2b3c4d;
@@ -128,9 +131,21 @@ void CaptureStream::ScanFormat() {
   if (!ours && !swapped_) {
     format_ = Format::kOther;
   } else if (buffer_.size() >= kPcapHeader) {
+    const auto major = Load16(4);
+    const auto minor = Load16(6);
+    if (major == kOddVersion || (major == 2 && minor < 3)) {
+      lengths_ = Lengths::kCapturedSecond;
+    } else if (major == 2 && minor == 3) {
+      lengths_ = Lengths::kCapturedIsSmaller;
+    }
     format_ = Format::kPcap;
     scanned_ = kPcapHeader;
   }
+}
+
+uint16_t CaptureStream::Load16(size_t at) const {
+  const auto value = LoadNative<uint16_t>(buffer_.data() + scanned_ + at);
+  return swapped_ ? ByteSwap(value) : value;
 }
 
 uint32_t CaptureStream::Load32(size_t at) const {
@@ -138,12 +153,27 @@ uint32_t CaptureStream::Load32(size_t at) const {
   return swapped_ ? ByteSwap(value) : value;
 }
 
+// Of the record at scanned_.
+uint32_t CaptureStream::CapturedLength() const {
+  const uint32_t first = Load32(8);
+  const uint32_t second = Load32(12);
+  switch (lengths_) {
+    case Lengths::kCapturedFirst:
+      return first;
+    case Lengths::kCapturedSecond:
+      return second;
+    case Lengths::kCapturedIsSmaller:
+      break;
+  }
+  return std::min(first, second);
+}
+
 // False when the record at scanned_ is not whole.
 bool CaptureStream::ScanRecord() {
   if (unscanned() < kPcapRecordHeader) {
     return false;
   }
-  const uint32_t captured = Load32(8);
+  const uint32_t captured = CapturedLength();
   if (captured > kMaxRecord) {
     format_ = Format::kOther;
     return false;
@@ -174,7 +204,10 @@ bool CaptureStream::ScanBlock() {
     return false;
   }
   scanned_ += length;
-  if (type == kEnhancedPacketBlock || type == kSimplePacketBlock || type == kOldPacketBlock) {
+  // A capture of nothing but comments must not fill the memory: better that libpcap reads them and
+  // waits for the packet.
+  if (type == kEnhancedPacketBlock || type == kSimplePacketBlock || type == kOldPacketBlock ||
+      scanned_ - std::min(scanned_, std::max(taken_, ready_)) > kMaxPrelude) {
     ready_ = scanned_;
   }
   return true;

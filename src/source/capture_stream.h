@@ -42,6 +42,8 @@ class CaptureStream {
 
  private:
   enum class Format { kUnknown, kPcap, kPcapng, kOther };
+  // Where the captured length of a pcap record stands; writers once disagreed.
+  enum class Lengths { kCapturedFirst, kCapturedSecond, kCapturedIsSmaller };
 
   static ssize_t ReadCookie(void* cookie, char* to, size_t size);
   void FillIfReadable();
@@ -49,7 +51,9 @@ class CaptureStream {
   void ScanFormat();
   bool ScanRecord();
   bool ScanBlock();
+  uint16_t Load16(size_t at) const;
   uint32_t Load32(size_t at) const;
+  uint32_t CapturedLength() const;
   size_t unscanned() const { return buffer_.size() - scanned_; }
 
   UniqueFd fd_;
@@ -59,6 +63,7 @@ class CaptureStream {
   size_t scanned_ = 0;  // bytes of buffer_ in whole records
   size_t ready_ = 0;    // bytes of buffer_ up to the last whole packet
   Format format_ = Format::kUnknown;
+  Lengths lengths_ = Lengths::kCapturedFirst;
   bool swapped_ = false;  // the writer's byte order is not ours
   bool ended_ = false;
 };

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <thread>
@@ -81,6 +82,18 @@ TEST_F(CaptureStreamTest, PcapThatArrivesByteByByteIsFilePacketAsSoonAsAPacketIs
   }
 }
 
+TEST_F(CaptureStreamTest, OldVersionsThatExchangeTheLengthsAreFollowedToo) {
+  for (const uint16_t version : {uint16_t{2}, uint16_t{3}}) {
+    CaptureWriter capture({.link_type = 101});
+    capture.Add(kStart, Ipv4Packet("one"), 5000);
+    std::string text = capture.text();
+    std::swap_ranges(text.begin() + 32, text.begin() + 36, text.begin() + 36);
+    text[6] = static_cast<char>(version);
+    EXPECT_EQ(FeedByteByByte(text, 24), std::vector<size_t>{text.size()}) << version;
+    writer_.Reset(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
+  }
+}
+
 TEST_F(CaptureStreamTest, PcapngThatArrivesByteByByteIsFilePacketAsSoonAsAPacketIsWhole) {
   testing::PcapngWriter capture(101, 0, 9);
   const size_t header = capture.text().size();
@@ -90,6 +103,40 @@ TEST_F(CaptureStreamTest, PcapngThatArrivesByteByByteIsFilePacketAsSoonAsAPacket
   capture.Add(kStart, Ipv4Packet("two"));
   EXPECT_EQ(FeedByteByByte(capture.text(), header),
             (std::vector<size_t>{first, capture.text().size()}));
+}
+
+TEST_F(CaptureStreamTest, BlocksWithoutAPacketAreReadBeforeTheyFillTheMemory) {
+  constexpr size_t kMostKept = size_t{20} * 1024 * 1024;
+  testing::PcapngWriter header(101, 0, 9);
+  testing::PcapngWriter comments(101, 0, 9);
+  const size_t start = comments.text().size();
+  comments.AddBlock(0xbad, Bytes(32'768));
+  const std::string comment = comments.text().substr(start);
+  Write(header.text());
+  CaptureStream stream(UniqueFd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)), &stop_);
+  size_t written = 0;
+  while (!stream.Ready() && written < kMostKept) {
+    Write(comment);
+    written += comment.size();
+  }
+  EXPECT_LT(written, kMostKept);
+}
+
+TEST_F(CaptureStreamTest, PacketBehindManyBlocksWithoutOneArrives) {
+  testing::PcapngWriter capture(101, 0, 9);
+  for (int i = 0; i < 600; ++i) {
+    capture.AddBlock(0xbad, Bytes(32'768));
+  }
+  capture.Add(kStart, Ipv4Packet("one"));
+  const std::string text = capture.text();
+  std::thread writer([&] {
+    Write(text);
+    writer_.Reset();
+  });
+  auto source = Open(CaptureFileOptions{.path = path_});
+  ASSERT_TRUE(source.ok()) << source.error().message;
+  EXPECT_EQ(ReadToEnd(source.value().get()).size(), 1U);
+  writer.join();
 }
 
 TEST_F(CaptureStreamTest, HeaderInPiecesIsWaitedFor) {
