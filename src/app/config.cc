@@ -295,6 +295,7 @@ std::optional<Violation> FindViolation(const ReceiverConfig& config) {
   // Below this a single large packet would not fit its frame.
   checker.Size("max-message", config.max_message, 512 * kKiB, kGiB);
   checker.Count("max-senders", config.max_senders, 1, 65'536);
+  checker.Count("max-connections", config.max_connections, 1, 65'536);
   CheckKeys(config.curve_key, "authorized-keys", config.authorized_keys, &checker);
   checker.Require(
       !config.require_encryption || !config.curve_key.empty() || !LeavesTheHost(config.endpoint),

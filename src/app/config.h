@@ -125,6 +125,7 @@ struct ReceiverConfig {
   int zmq_buffer = 1000;  ///< frames, for each sender
   uint64_t max_message = 16 * kMiB;
   uint32_t max_senders = 1024;
+  uint32_t max_connections = 1024;  ///< of TCP, at one time
   Nanoseconds drain_timeout = 2 * kNanosPerSecond;
 
   std::string curve_key;        ///< file of the receiver's secret key; empty: nothing is encrypted

@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <malloc.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -32,6 +34,27 @@ void KeepFreedMemory() {
   ::mallopt(M_TRIM_THRESHOLD, kKeptBytes);
   ::mallopt(M_MMAP_THRESHOLD, kMappedFrom);
 #endif
+}
+
+void RaiseDescriptorLimit() {
+  constexpr rlim_t kEnough = 70'000;  // --max-connections and the reserve
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < kEnough) {
+    limit.rlim_cur = std::min(limit.rlim_max, kEnough);
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+size_t ConnectionsWithinLimit(size_t wanted) {
+  // Outputs, the metrics' clients, libraries; and who gets in while the door is closing.
+  constexpr rlim_t kReserve = 256;
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    return wanted;
+  }
+  const rlim_t free =
+      limit.rlim_cur > 2 * kReserve ? limit.rlim_cur - kReserve : limit.rlim_cur / 2;
+  return std::clamp<size_t>(free, 1, wanted);
 }
 
 int PrintAndExit(std::string_view program, const ExitNow& exit) {

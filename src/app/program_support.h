@@ -3,6 +3,7 @@
 // What the two programs' main functions share.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 #include <thread>
 
@@ -23,6 +24,14 @@ void ReserveStandardDescriptors();
 /// second; giving their pages back to the kernel each time costs more than filling them.  Call it
 /// before threads are made.
 void KeepFreedMemory();
+
+/// Allows this process as many descriptors as the system lets it have, up to what any program
+/// needs: the usual 1,024 are few for a server.
+void RaiseDescriptorLimit();
+
+/// How many of `wanted` connections there are descriptors for, beside those that the rest of the
+/// program needs.
+size_t ConnectionsWithinLimit(size_t wanted);
 
 /// Prints or asks what a configuration asked for instead of a run; returns the exit status.
 int PrintAndExit(std::string_view program, const ExitNow& exit);

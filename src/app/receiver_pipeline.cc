@@ -10,6 +10,7 @@
 #include "app/config_loader.h"
 #include "app/endpoint.h"
 #include "app/ledger.h"
+#include "app/program_support.h"
 #include "app/status.h"
 #include "app/version.h"
 #include "base/log.h"
@@ -58,6 +59,13 @@ Status ReceiverPipeline::Bind() {
     return keys;
   }
   context_ = std::make_unique<ZmqContext>(1);
+  const size_t connections = ConnectionsWithinLimit(config_.max_connections);
+  if (connections < config_.max_connections) {
+    Log(LogLevel::kWarning, "the limit of open files allows for " + std::to_string(connections) +
+                                " connections, not the " + std::to_string(config_.max_connections) +
+                                " of --max-connections");
+  }
+  options.max_connections = connections;
   auto socket = PullSocket::Bind(*context_, options, &stats_);
   if (!socket.ok()) {
     return socket.error();

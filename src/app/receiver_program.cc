@@ -17,6 +17,7 @@ namespace pcap_zmq {
 int RunReceiver(int argc, const char* const* argv, const char* const* envp) {
   ReserveStandardDescriptors();
   KeepFreedMemory();
+  RaiseDescriptorLimit();
   auto loaded = LoadReceiverConfig(argc, argv, envp);
   if (const auto* exit = std::get_if<ExitNow>(&loaded)) {
     return PrintAndExit(kReceiverProgram, *exit);

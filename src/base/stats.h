@@ -111,6 +111,7 @@ struct SenderSnapshot {
 struct ConnectionStats {
   Gauge connected_peers;  ///< TCP connections, also those whose handshake is under way
   Counter disconnects;
+  Counter limit_hits;  ///< times that newcomers had to wait
   ReasonCounters<ConnectionRefusal> refused;
   Gauge authorized_keys;
 };
@@ -118,8 +119,7 @@ struct ConnectionStats {
 /// The receiver's decoder.  Written by the decoder thread alone, but for `connections`.
 struct ReceiverStats {
   ReasonCounters<RejectReason> rejected_frames;
-  Counter
-      received_bytes;  ///< wire bytes of all frames that were not cut off, damaged ones included
+  Counter received_bytes;  ///< wire bytes of all frames, refused ones included
   ConnectionStats connections;
 };
 

@@ -50,6 +50,7 @@ enum class Metric {
   kReceiverReceivedBytes,
   kReceiverConnectedPeers,
   kReceiverDisconnects,
+  kReceiverConnectionLimitHits,
   kReceiverRefusedConnections,
   kReceiverAuthorizedKeys,
   kReceiverSinkPackets,

@@ -84,8 +84,9 @@ std::string_view Explain(ConnectionRefusal refusal) {
 
 Result<std::unique_ptr<ConnectionGuard>> ConnectionGuard::Prepare(const ZmqContext& context,
                                                                   AuthorizedKeys* keys,
+                                                                  size_t max_connections,
                                                                   ConnectionStats* stats) {
-  auto guard = std::unique_ptr<ConnectionGuard>(new ConnectionGuard(keys, stats));
+  auto guard = std::unique_ptr<ConnectionGuard>(new ConnectionGuard(keys, max_connections, stats));
   if (keys != nullptr) {
     guard->questions_.reset(zmq_socket(context.handle(), ZMQ_REP));
     if (guard->questions_ == nullptr || zmq_bind(guard->questions_.get(), kZapAddress) != 0) {
@@ -96,9 +97,11 @@ Result<std::unique_ptr<ConnectionGuard>> ConnectionGuard::Prepare(const ZmqConte
   return guard;
 }
 
-ConnectionGuard::ConnectionGuard(AuthorizedKeys* keys, ConnectionStats* stats)
+ConnectionGuard::ConnectionGuard(AuthorizedKeys* keys, size_t max_connections,
+                                 ConnectionStats* stats)
     : keys_(keys),
       stats_(stats),
+      doorkeeper_(max_connections, stats),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       log_limits_(kReasonCount<ConnectionRefusal>, RateLimit(kLogBurst, kLogInterval)) {}
 
@@ -190,6 +193,9 @@ void ConnectionGuard::Answer(const std::vector<std::string>& request) {
 // ZeroMQ's one thread reports both in a row.
 void ConnectionGuard::TakeIn(const ConnectionEvent& event) {
   switch (event.number) {
+    case ZMQ_EVENT_LISTENING:
+      doorkeeper_.set_listener(event.value);
+      break;
     case ZMQ_EVENT_ACCEPTED:
       peers_[event.value] = PeerAddress(event.value);
       break;
@@ -219,6 +225,7 @@ void ConnectionGuard::TakeIn(const ConnectionEvent& event) {
       break;
   }
   stats_->connected_peers.Set(static_cast<int64_t>(peers_.size()));
+  doorkeeper_.Look(peers_.size());
 }
 
 void ConnectionGuard::Refuse(ConnectionRefusal refusal, std::string_view address) {

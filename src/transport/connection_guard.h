@@ -3,6 +3,7 @@
 // Who comes to the receiver's door: authentication, and an account of those turned away.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -17,13 +18,14 @@
 #include "base/stats.h"
 #include "base/unique_fd.h"
 #include "transport/authorized_keys.h"
+#include "transport/doorkeeper.h"
 #include "transport/socket_monitor.h"
 #include "transport/zmq_context.h"
 
 namespace pcap_zmq {
 
-/// Answers ZeroMQ's questions about keys, follows the directory of authorized keys, and counts and
-/// logs connections that come to nothing.
+/// Answers ZeroMQ's questions about keys, follows the directory of authorized keys, bounds the
+/// number of connections, and counts and logs those that come to nothing.
 ///
 /// ZeroMQ lets in every peer that knows the receiver's public key unless a handler of its
 /// authentication protocol says otherwise; this is the handler.
@@ -37,6 +39,7 @@ class ConnectionGuard {
   /// Errors:  kRuntime when the context has a guard already.
   static Result<std::unique_ptr<ConnectionGuard>> Prepare(const ZmqContext& context,
                                                           AuthorizedKeys* keys,
+                                                          size_t max_connections,
                                                           ConnectionStats* stats);
   ~ConnectionGuard();
   ConnectionGuard(const ConnectionGuard&) = delete;
@@ -47,7 +50,7 @@ class ConnectionGuard {
   void Start(SocketMonitor* monitor);
 
  private:
-  ConnectionGuard(AuthorizedKeys* keys, ConnectionStats* stats);
+  ConnectionGuard(AuthorizedKeys* keys, size_t max_connections, ConnectionStats* stats);
 
   void Run();
   void AnswerAll();
@@ -59,6 +62,7 @@ class ConnectionGuard {
   ConnectionStats* const stats_;
   ZmqSocketHandle questions_;  // ZAP's
   SocketMonitor* monitor_ = nullptr;
+  Doorkeeper doorkeeper_;
   UniqueFd stop_;                                // eventfd
   std::map<int, std::string> peers_;             // addresses by descriptor
   std::optional<ConnectionRefusal> in_trouble_;  // of the peer that is about to be disconnected

@@ -74,7 +74,7 @@ Result<std::unique_ptr<PullSocket>> PullSocket::Bind(const ZmqContext& context,
     zmq_setsockopt(socket.get(), ZMQ_ZAP_DOMAIN, kZapDomain, sizeof kZapDomain - 1);
   }
   auto guard = ConnectionGuard::Prepare(context, options.keys ? options.authorized : nullptr,
-                                        &stats->connections);
+                                        options.max_connections, &stats->connections);
   if (!guard.ok()) {
     return guard.error();
   }

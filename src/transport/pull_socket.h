@@ -24,6 +24,7 @@ struct PullOptions {
   std::string endpoint;
   int buffer_frames = 1000;                    ///< ZMQ_RCVHWM, for each sender
   uint64_t max_message = 16ULL * 1024 * 1024;  ///< a peer that sends more is cut off
+  size_t max_connections = 1024;               ///< of TCP, to each of which the above applies
   std::optional<CurveKeyPair> keys{};          ///< without them everybody may send, in the clear
   AuthorizedKeys* authorized = nullptr;        ///< with `keys`: who may send; outlives the socket
 };

@@ -179,8 +179,8 @@ TEST(EffectiveConfig, ReadsBackTheSame) {
   ExpectRoundTrip(Good<ReceiverConfig>(
       {"tcp://[::1]:*", "-", "file:a b,c", "/run/x", "--link-type=ethernet", "--pipe-size=64KiB",
        "--queue-bytes=3MB", "--overflow=drop", "--zmq-buffer=3", "--max-message=1MiB",
-       "--max-senders=5", "--drain-timeout=1ms", "--user=nobody", "--metrics=[::]:1",
-       "--log-format=json"}));
+       "--max-senders=5", "--max-connections=6", "--drain-timeout=1ms", "--user=nobody",
+       "--metrics=[::]:1", "--log-format=json"}));
 }
 
 TEST(EffectiveConfig, IsWhatPrintConfigPrints) {

@@ -94,6 +94,7 @@ std::vector<OptionCase<ReceiverConfig>> ReceiverCases() {
       {"zmq-buffer", "5", [](const C& c) { return c.zmq_buffer == 5; }, "five", base},
       {"max-message", "1MiB", [](const C& c) { return c.max_message == kMiB; }, "1KiB", base},
       {"max-senders", "7", [](const C& c) { return c.max_senders == 7; }, "-7", base},
+      {"max-connections", "7", [](const C& c) { return c.max_connections == 7; }, "-7", base},
       {"drain-timeout", "1", [](const C& c) { return c.drain_timeout == kNanosPerSecond; }, "1h30",
        base},
       {"curve-key", "k", [](const C& c) { return c.curve_key == "k"; }, "",

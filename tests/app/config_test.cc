@@ -98,6 +98,7 @@ TEST(Validate, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(receiver.queue_bytes, 64u << 20);
   EXPECT_EQ(receiver.max_message, 16u << 20);
   EXPECT_EQ(receiver.max_senders, 1024u);
+  EXPECT_EQ(receiver.max_connections, 1024u);
   EXPECT_TRUE(Validate(GoodSender()).ok());
   EXPECT_TRUE(Validate(GoodReceiver()).ok());
 }
@@ -248,6 +249,8 @@ TEST(Validate, ReceiverRangesEndWhereDocumented) {
        {"large messages", [](C* c) { c->max_message = kGiB + 1; }, {"max-message"}},
        {"no senders", [](C* c) { c->max_senders = 0; }, {"max-senders"}},
        {"too many senders", [](C* c) { c->max_senders = 65'537; }, {"max-senders"}},
+       {"no connections", [](C* c) { c->max_connections = 0; }, {"max-connections"}},
+       {"too many connections", [](C* c) { c->max_connections = 65'537; }, {"max-connections"}},
        {"drain", [](C* c) { c->drain_timeout = 3601 * kNanosPerSecond; }, {"drain-timeout"}},
        {"metrics", [](C* c) { c->metrics = "x"; }, {"metrics"}}});
 }

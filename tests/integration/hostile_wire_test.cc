@@ -6,109 +6,13 @@
 
 #include <random>
 
-#include "tests/integration/pipe_fixture.h"
-#include "tests/integration/wire_peer.h"
-#include "tests/support/packet_builder.h"
+#include "tests/codec/hostile_streams.h"
+#include "tests/integration/hostile_fixture.h"
 
 namespace pcap_zmq::testing {
 namespace {
 
-constexpr uint64_t kMiB = 1 << 20;
-
-// Sanitizers keep freed memory for a while.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr uint64_t kKeptBySanitizers = 512 * kMiB;
-#else
-constexpr uint64_t kKeptBySanitizers = 0;
-#endif
-
-class HostileWire : public PipeTest {
- protected:
-  void SetUp() override {
-    PipeTest::SetUp();
-    if (IsSkipped()) {
-      return;
-    }
-    reader_ = std::make_unique<FifoReader>(fifo_);
-    receiver_ = StartReceiver({}, fifo_);
-    ASSERT_NE(receiver_, nullptr);
-    neighbour_ = std::make_unique<WirePush>(kDataPort);
-    attacker_ = std::make_unique<WirePush>(kDataPort);
-    // Warm, so that growth can be judged.
-    ExpectTheNeighbourIsHeard();
-    resident_at_start_ = receiver_->ResidentBytes();
-  }
-
-  void TearDown() override {
-    if (receiver_ != nullptr && !HasFatalFailure()) {
-      ExpectTheNeighbourIsHeard();
-      Terminate(receiver_.get());
-      ASSERT_TRUE(reader_->WaitForEnd());
-      const Capture capture = ParseCapture(reader_->captures().at(0));
-      EXPECT_EQ(capture.error, "");
-      EXPECT_EQ(capture.trailing_bytes, 0u);
-    }
-    neighbour_.reset();
-    attacker_.reset();
-    PipeTest::TearDown();
-  }
-
-  static Bytes Records(uint32_t count) {
-    Bytes records;
-    for (uint32_t i = 0; i < count; ++i) {
-      AppendRecord(&records, Ipv4Packet("neighbour"), 1'700'000'000 * kNanosPerSecond);
-    }
-    return records;
-  }
-
-  /// A valid plain frame of two packets.
-  static HeaderFields ValidFields(const Bytes& payload) {
-    HeaderFields fields;
-    fields.packet_count = 2;
-    fields.raw_length = static_cast<uint32_t>(payload.size());
-    fields.stream_id = 0xbad;
-    return fields;
-  }
-
-  void ExpectTheNeighbourIsHeard() {
-    const Bytes payload = Records(2);
-    HeaderFields fields = ValidFields(payload);
-    fields.stream_id = 0x600d;
-    fields.sequence = neighbour_frames_;
-    fields.first_ordinal = 2 * neighbour_frames_;
-    ASSERT_TRUE(neighbour_->Send(MakeFrame(fields, payload)));
-    ++neighbour_frames_;
-    const auto delivered = [this] { return ReadReceiver(fifo_).sink_delivered; };
-    const uint64_t expected = 2 * neighbour_frames_ + others_;
-    EXPECT_TRUE(WaitUntil([&] { return delivered() == expected; }))
-        << delivered() << " delivered, not " << expected;
-    EXPECT_TRUE(receiver_->running());
-  }
-
-  static double Rejected(const Labels& labels = {}) {
-    return Metric(kReceiverMetricsPort, "pcap_zmq_receiver_rejected_frames_total", labels);
-  }
-
-  void SendHostile(std::span<const uint8_t> message) { ASSERT_TRUE(attacker_->Send(message)); }
-
-  /// Waits until `count` frames were refused in all, and expects them under `reason`.
-  static void ExpectRejected(double count, const std::string& reason) {
-    EXPECT_TRUE(WaitUntil([&] { return Rejected() >= count; })) << Rejected();
-    EXPECT_EQ(Rejected(), count);
-    EXPECT_EQ(Rejected({{"reason", reason}}), count) << reason;
-  }
-
-  void ExpectMemoryGrewByAtMost(uint64_t bytes) const {
-    EXPECT_LE(receiver_->ResidentBytes(), resident_at_start_ + bytes + kKeptBySanitizers);
-  }
-
-  std::unique_ptr<FifoReader> reader_;
-  std::unique_ptr<WirePush> neighbour_;
-  std::unique_ptr<WirePush> attacker_;
-  uint64_t neighbour_frames_ = 0;
-  uint64_t others_ = 0;  // packets of hostile frames that are rightly delivered
-  uint64_t resident_at_start_ = 0;
-};
+class HostileWire : public HostileTest {};
 
 TEST_F(HostileWire, RandomBytesAreRefused) {
   std::mt19937 random(20250301);
@@ -225,6 +129,37 @@ TEST_F(HostileWire, AZlibBombIsRefusedWithoutBeingUnpacked) {
   ASSERT_NO_FATAL_FAILURE(SendHostile(legacy));
   EXPECT_TRUE(WaitUntil([] { return Rejected({{"reason", "legacy"}}) == 1; }));
   ExpectMemoryGrewByAtMost(96 * kMiB);
+}
+
+TEST_F(HostileWire, AZstdBombIsRefusedWithoutBeingUnpacked) {
+  const Bytes bomb = ZstdOfZeros(256 * kMiB);
+  HeaderFields fields;
+  fields.codec = 2;
+  fields.stream_id = 0xbad;
+  fields.packet_count = 1000;
+  fields.raw_length = kMiB;
+  constexpr int kBombs = 100;
+  for (int i = 0; i < kBombs; ++i) {
+    ASSERT_NO_FATAL_FAILURE(SendHostile(MakeFrame(fields, bomb)));
+  }
+  EXPECT_TRUE(WaitUntil([] { return Rejected() == kBombs; })) << Rejected();
+  ExpectMemoryGrewByAtMost(64 * kMiB);
+}
+
+TEST_F(HostileWire, TenThousandStreamsTakeBoundedMemoryAndEachPacketIsDelivered) {
+  constexpr uint64_t kStreams = 10'000;
+  const Bytes payload = Records(2);
+  HeaderFields fields = ValidFields(payload);
+  for (uint64_t i = 0; i < kStreams; ++i) {
+    fields.stream_id = 1'000'000 + i;
+    // Each leaves open what came before it.
+    fields.first_ordinal = 1000;
+    ASSERT_NO_FATAL_FAILURE(SendHostile(MakeFrame(fields, payload)));
+  }
+  others_ = 2 * kStreams;
+  ASSERT_NO_FATAL_FAILURE(ExpectTheNeighbourIsHeard());
+  EXPECT_EQ(Rejected(), 0);
+  ExpectMemoryGrewByAtMost(64 * kMiB);
 }
 
 TEST_F(HostileWire, AMessageOfAHundredMebibytesCutsItsSenderOff) {

@@ -193,7 +193,7 @@ TEST(HttpEndpoint, SlowClientDoesNotHoldUpTheOthers) {
 TEST(HttpEndpoint, ClientsThatNeverFinishAreCutOffAndMakeRoom) {
   const auto endpoint = StartOrFail();
   std::vector<UniqueFd> stuck;
-  for (int i = 0; i < 4; ++i) {  // twice as many as there are workers
+  for (int i = 0; i < 16; ++i) {  // twice as many as there are workers
     stuck.push_back(Connect(endpoint->bound_address()));
     ASSERT_TRUE(Send(stuck.back(), "GET /met"));
   }
