@@ -104,6 +104,7 @@ void SenderPump::Run(Nanoseconds drain_timeout) {
     DrainSockets();
   }
   CloseSockets();
+  stats_->heartbeat.Rest();
   const bool stranded = stats_->dropped.Value(DropReason::kShutdown) > 0;
   failed_ = source_->failed() || (!options_.live && !stop_->requested() && stranded);
 }
@@ -132,6 +133,7 @@ ReadStatus SenderPump::ReadBatch() {
 
 void SenderPump::Process() {
   const Nanoseconds now = clock_->MonotonicNow();
+  stats_->heartbeat.Beat(now);
   const uint64_t raw_bytes = batch_.captured_bytes() + batch_.size() * kRecordHeaderBytes;
   policy_.Observe(now, batch_.captured_bytes(), batch_.size());
   if (!options_.live || policy_.AdmitsAll(raw_bytes)) {
@@ -258,6 +260,7 @@ bool SenderPump::Pause() {
   pollfd stop{stop_->fd(), POLLIN, 0};
   ::poll(&stop, 1, kPauseMillis);
   const Nanoseconds now = clock_->MonotonicNow();
+  stats_->heartbeat.Beat(now);
   effort_.NoteIdle(now - idle_from);  // the network is what is slow, not the packing
   ExportLedger();
   if (now >= next_tick_) {
@@ -322,6 +325,7 @@ void SenderPump::Tick(Nanoseconds now) {
 // drained for as long as the receiver takes anything.
 bool SenderPump::DrainIsOver() {
   const Nanoseconds now = clock_->MonotonicNow();
+  stats_->heartbeat.Beat(now);
   if (stop_->requested()) {
     return now >= stop_->deadline();  // which a second signal brings forward
   }

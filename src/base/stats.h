@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/counters.h"
+#include "base/heartbeat.h"
 
 namespace pcap_zmq {
 
@@ -37,6 +38,7 @@ enum class SquashEffort { kFull, kFast, kPlain };
 /// Threads: written by the pump alone.
 struct PumpStats {
   std::deque<SourceStats> sources;  ///< fixed before the pump starts
+  Heartbeat heartbeat;              ///< once a turn of the pump's loops
 
   Counter overruns;             ///< times the kernel reported a full socket (ENOBUFS)
   Counter truncated_datagrams;  ///< netlink messages cut by our buffer; their packets are lost
@@ -80,6 +82,7 @@ struct SinkStats {
   Counter reopens;            ///< readers that came after the first one
   Counter blocked_nanos;      ///< time spent waiting for a reader
   LatencyHistogram delivery;  ///< capture to write, weighted by packets
+  Heartbeat heartbeat;        ///< after each delivery, and while it waits for its reader
 };
 
 /// What a sender says of itself in its control frames; nothing in it is trusted.
@@ -121,6 +124,7 @@ struct ReceiverStats {
   ReasonCounters<RejectReason> rejected_frames;
   Counter received_bytes;  ///< wire bytes of all frames, refused ones included
   ConnectionStats connections;
+  Heartbeat heartbeat;  ///< once a turn of the decoder's loops
 };
 
 }  // namespace pcap_zmq

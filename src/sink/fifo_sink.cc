@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "sink/permission_hint.h"
 #include "sink/stop_wait.h"
 
 namespace pcap_zmq {
@@ -44,7 +45,8 @@ Status MakeFifo(const FifoOptions& options) {
   }
   if (error == EACCES || error == EPERM || error == EROFS) {
     return ConfigError("cannot make the FIFO " + options.path + ": no permission to write into " +
-                       directory + " (" + Reason(error) + "); name another path");
+                       directory + " (" + Reason(error) + "); name another path" +
+                       (error == EACCES ? PermissionHint() : ""));
   }
   const std::string message = "cannot make the FIFO " + options.path + ": " + Reason(error);
   return error == ENAMETOOLONG || error == ELOOP ? ConfigError(message) : RuntimeError(message);
@@ -89,7 +91,7 @@ Result<std::unique_ptr<FifoSink>> FifoSink::Open(const FifoOptions& options, Sin
   if (const int error = sink->OpenWriteEnd(); error != 0 && error != ENXIO) {
     return error == EACCES || error == EPERM
                ? ConfigError("no permission to write to the FIFO " + options.path +
-                             "; change its owner or mode")
+                             "; change its owner or mode" + PermissionHint())
                : RuntimeError("cannot open the FIFO " + options.path + ": " + Reason(error));
   }
   sink->LookForReader();

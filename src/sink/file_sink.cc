@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "sink/permission_hint.h"
 
 namespace pcap_zmq {
 namespace {
@@ -41,7 +42,9 @@ Result<std::unique_ptr<FileSink>> FileSink::Open(const FileSinkOptions& options,
     const int error = errno;
     const std::string message = "cannot write to the file " + options.path + ": " + Reason(error);
     const bool disk = error == ENOSPC || error == EDQUOT || error == EIO || error == EMFILE;
-    return disk ? RuntimeError(message) : ConfigError(message + "; name another path");
+    return disk ? RuntimeError(message)
+                : ConfigError(message + "; name another path" +
+                              (error == EACCES ? PermissionHint() : ""));
   }
   std::unique_ptr<FileSink> sink(new FileSink(options, std::move(fd), stats, clock));
   const FileHeaderBytes header = FileHeader(options.link_type);
@@ -110,6 +113,7 @@ void FileSink::Deliver(RecordBlockPtr block) {
   stats_->delivered_bytes.Add(kept.bytes);
   stats_->delivered_packets.Add(kept.packets);
   stats_->delivery.Observe(clock_->WallNow() - block->oldest_timestamp, kept.packets);
+  stats_->heartbeat.Beat(clock_->MonotonicNow());
 }
 
 void FileSink::NoteFailure(int error, uint64_t lost_packets) {

@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/thread_name.h"
 #include "sink/pcap_format.h"
 #include "sink/stop_wait.h"
 
@@ -45,6 +46,7 @@ QueuedSink::QueuedSink(std::unique_ptr<PacketSink> inner, const QueueOptions& op
                        SinkStats* stats, const Clock* clock, const StopEvent* stop)
     : inner_(std::move(inner)),
       policy_(options.policy),
+      waiter_(options.waiter),
       stats_(stats),
       clock_(clock),
       stop_(stop),
@@ -87,6 +89,9 @@ bool QueuedSink::PushWaiting(RecordBlockPtr& block, size_t weight) {
     if (over) {
       return false;
     }
+    if (waiter_ != nullptr) {
+      waiter_->Beat(clock_->MonotonicNow());
+    }
   }
 }
 
@@ -97,7 +102,9 @@ void QueuedSink::Wake() {
 }
 
 void QueuedSink::Run() {
+  NameThisThread("output");
   while (!queue_.Finished()) {
+    stats_->heartbeat.Beat(clock_->MonotonicNow());
     std::optional<RecordBlockPtr> block = queue_.Pop(0);
     if (!block.has_value()) {
       const Nanoseconds timeout = inner_->Service();
@@ -116,6 +123,7 @@ void QueuedSink::Run() {
     }
   }
   inner_->Finish();
+  stats_->heartbeat.Rest();
 }
 
 void QueuedSink::Sleep(Nanoseconds timeout) {

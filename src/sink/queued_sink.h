@@ -12,6 +12,7 @@
 
 #include "base/bounded_queue.h"
 #include "base/clock.h"
+#include "base/heartbeat.h"
 #include "base/result.h"
 #include "base/stats.h"
 #include "base/stop_event.h"
@@ -34,6 +35,7 @@ enum class OverflowPolicy {
 struct QueueOptions {
   OverflowPolicy policy = OverflowPolicy::kDrop;
   size_t max_bytes = size_t{64} << 20;  ///< of records; one larger block fits into an empty queue
+  Heartbeat* waiter = nullptr;          ///< of the thread that delivers, for when it has to wait
 };
 
 /// Runs a sink in a thread of its own.
@@ -72,6 +74,7 @@ class QueuedSink final : public PacketSink {
 
   const std::unique_ptr<PacketSink> inner_;
   const OverflowPolicy policy_;
+  Heartbeat* const waiter_;
   SinkStats* const stats_;
   const Clock* const clock_;
   const StopEvent* const stop_;

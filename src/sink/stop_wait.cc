@@ -17,6 +17,7 @@ constexpr Nanoseconds kDeadlineCheck = 50 * kNanosPerMilli;
 std::optional<short> WaitWritable(int fd, Nanoseconds timeout, const StopEvent& stop,
                                   const Clock& clock, SinkStats* stats) {
   const Nanoseconds start = clock.MonotonicNow();
+  stats->heartbeat.Beat(start);
   const bool stopping = stop.requested();
   if (stopping) {
     if (start >= stop.deadline()) {

@@ -12,7 +12,7 @@
 namespace pcap_zmq {
 
 /// Waits until `fd` can be written or has an error, the stop event is raised, or `timeout` is over;
-/// `fd` may be -1.  The time goes to `stats->blocked_nanos`.
+/// `fd` may be -1.  The time goes to `stats->blocked_nanos`, and who waits so is alive.
 /// Errors:  nullopt, at once, when the stop event's deadline has passed; else the events of
 /// poll(2).
 std::optional<short> WaitWritable(int fd, Nanoseconds timeout, const StopEvent& stop,

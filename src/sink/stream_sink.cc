@@ -164,6 +164,7 @@ void StreamSink::Deliver(RecordBlockPtr block) {
     }
   }
   stats_->delivery.Observe(clock_->WallNow() - block->oldest_timestamp, block->packet_count);
+  stats_->heartbeat.Beat(clock_->MonotonicNow());
 }
 
 Nanoseconds StreamSink::Service() {

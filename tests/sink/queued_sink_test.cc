@@ -163,6 +163,33 @@ TEST_F(QueuedSinkTest, BlockPolicyGivesUpAtTheStopDeadline) {
   EXPECT_EQ(stats_.queued_packets.Value(), 0);
 }
 
+TEST_F(QueuedSinkTest, WhoWaitsForRoomAndWhoWaitsForAReaderAreBothAlive) {
+  // Beats that are long over: only new ones can change that.
+  Heartbeat waiter;
+  waiter.Beat(0);
+  stats_.heartbeat.Beat(0);
+  auto inner = FifoSink::Open({.path = Path("fifo")}, &stats_, &clock_, &stop_);
+  ASSERT_TRUE(inner.ok());
+  auto started = QueuedSink::Start(
+      inner.Take(), {.policy = OverflowPolicy::kBlock, .max_bytes = 1, .waiter = &waiter}, &stats_,
+      &clock_, &stop_);
+  ASSERT_TRUE(started.ok());
+  const auto sink = started.Take();
+  std::thread delivering([&] {
+    for (uint32_t i = 0; i < 50; i += 10) {
+      sink->Deliver(NumberedBlock(i, 10));  // there is no reader
+    }
+  });
+  for (int turn = 0; turn < 2; ++turn) {
+    const Nanoseconds now = clock_.MonotonicNow();
+    EXPECT_TRUE(WaitUntil(
+        [&] { return waiter.SilentFor(now) == 0 && stats_.heartbeat.SilentFor(now) == 0; }));
+  }
+  stop_.Request(0);
+  delivering.join();
+  sink->Finish();
+}
+
 TEST_F(QueuedSinkTest, FifoReadersThatComeAndGoAreNoticedWithoutTraffic) {
   const std::string fifo = Path("fifo");
   auto inner = FifoSink::Open({.path = fifo}, &stats_, &clock_, &stop_);
