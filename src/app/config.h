@@ -103,7 +103,8 @@ struct SenderConfig {
   std::string filter;       ///< BPF, for packets from libpcap; empty: everything
   double replay_speed = 1;  ///< multiple of the recorded speed; 0: as fast as possible
 
-  std::string user;                        ///< to run as after start-up; empty: unchanged
+  std::string user;         ///< to run as after start-up; empty: see app/privileges.h
+  bool no_sandbox = false;  ///< leave all system calls allowed
   std::string name = DefaultSenderName();  ///< reported to the receiver
   std::string metrics = "127.0.0.1:9477";  ///< empty: no HTTP server
   LogFormat log_format = LogFormat::kText;
@@ -133,6 +134,7 @@ struct ReceiverConfig {
   bool require_encryption = false;
 
   std::string user;                        ///< to run as after start-up; empty: unchanged
+  bool no_sandbox = false;                 ///< leave all system calls allowed
   std::string metrics = "127.0.0.1:9478";  ///< empty: no HTTP server
   LogFormat log_format = LogFormat::kText;
 

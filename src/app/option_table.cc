@@ -221,8 +221,16 @@ Option Source(SourceSpec* field) {
   return Scalar(std::move(option), field, ParseSource, FormatSource);
 }
 
-Option UserOption(std::string* field, std::string help) {
-  return Text({"user", "Process", "NAME", std::move(help)}, field);
+Option UserOption(std::string* field, std::string help, std::string default_note) {
+  return Text({"user", "Process", "NAME", std::move(help), Kind::kText, false, false, true,
+               std::move(default_note)},
+              field);
+}
+
+Option SandboxOption(bool* no_sandbox) {
+  return Flag({"no-sandbox", "Process", "",
+               "allow all system calls, for strace and debuggers, in place of those in use"},
+              no_sandbox);
 }
 
 Option LogFormatOption(LogFormat* field) {
@@ -344,8 +352,10 @@ std::vector<Option> DescribeOptions(SenderConfig* config, Actions* actions) {
               "of a file: source, a multiple of the recorded speed, or max"},
              &config->replay_speed),
        UserOption(&config->user,
-                  "once the source is open, run as this user without root's rights but "
-                  "CAP_NET_ADMIN, and without that one too where --nflog-threshold is a number"),
+                  "once the source is open, run as this user, without root's rights but "
+                  "CAP_NET_ADMIN, and without that one too where --nflog-threshold is a number",
+                  "nobody for root, where it can be"),
+       SandboxOption(&config->no_sandbox),
        Text({"name", "Process", "NAME", "what the receiver calls this sender", Kind::kText, false,
              false, true, "the host's name"},
             &config->name),
@@ -401,8 +411,10 @@ std::vector<Option> DescribeOptions(ReceiverConfig* config, Actions* actions) {
                &config->authorized_keys),
        RequireEncryption(&config->require_encryption),
        UserOption(&config->user,
-                  "once the endpoint is bound, run as this user without root's rights"),
-       Metrics(&config->metrics), LogFormatOption(&config->log_format)});
+                  "once the endpoint is bound, run as this user; root's rights end in any case",
+                  "unchanged"),
+       SandboxOption(&config->no_sandbox), Metrics(&config->metrics),
+       LogFormatOption(&config->log_format)});
   AddActions(actions, &options);
   return options;
 }

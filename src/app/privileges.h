@@ -3,23 +3,55 @@
 // Giving root's rights back once sockets and files are open.
 #pragma once
 
+#include <sys/types.h>
+
+#include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 
 namespace pcap_zmq {
 
-/// Makes the process run as `user` with that user's groups and no capabilities, and forbids it to
-/// gain rights by running other programs.
+/// Who somebody is to the kernel.
+struct Identity {
+  std::string name;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::vector<gid_t> groups;
+};
+
+/// Which rights a program wants to be left with.
+struct PrivilegeWish {
+  std::string user = {};        ///< to become; empty: see the next one
+  bool nobody_if_root = false;  ///< without a user, root becomes nobody where the system lets it
+  bool keep_net_admin = false;  ///< CAP_NET_ADMIN stays, if it is held
+};
+
+/// A wish, with names looked up: what DropPrivileges() does.
+struct PrivilegePlan {
+  std::optional<Identity> identity;  ///< to become; nullopt: stay
+  bool keep_net_admin = false;
+};
+
+/// Looks up who to become.  Root stays root, whatever `nobody_if_root` says, without CAP_SETUID and
+/// CAP_SETGID, as in a container, and where there is no nobody to become.
+/// Errors:  kConfig for a user that does not exist, kRuntime for one that only root can become.
+Result<PrivilegePlan> PlanPrivileges(const PrivilegeWish& wish);
+
+/// Makes the calling thread run as the plan says, with no capability but perhaps CAP_NET_ADMIN, and
+/// forbids it to gain rights by running other programs.
 ///
-/// With `keep_net_admin` CAP_NET_ADMIN stays, if it was held: what an NFLOG socket needs to change
-/// its batch size later.  An empty `user` leaves identity and capabilities alone.
-/// Threads: call it after what needs root's rights and before the first thread is started.
-///          Capabilities belong to threads: threads started later inherit the reduced set; a
-///          thread that runs already changes identity, which takes all capabilities of root from
-///          it, but keeps the right to gain others.
-/// Errors:  kConfig for an unknown user; kRuntime when the system refuses, in which case the
-///          process must not go on: it may be half way.
-Status DropPrivileges(const std::string& user, bool keep_net_admin);
+/// Rights belong to threads: those that this one starts later inherit what is left, others keep
+/// what they have.  The C library's calls would change the identity of all of them, and end the
+/// process when one has no right to; so nothing in the process may use them.
+/// Errors:  kRuntime when the system refuses, in which case the process must not go on: it may be
+///          half way.
+Status DropPrivileges(const PrivilegePlan& plan);
+
+/// Runs `work` in a thread of its own that has dropped its privileges, so that the threads which
+/// `work` starts never had them, and waits for it.
+Status RunWithPrivilegesDropped(const PrivilegePlan& plan, const std::function<Status()>& work);
 
 }  // namespace pcap_zmq

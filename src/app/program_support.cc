@@ -9,9 +9,12 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "base/log.h"
+#include "base/thread_name.h"
 #include "metrics/health_probe.h"
 
 namespace pcap_zmq {
@@ -76,11 +79,26 @@ int ReportAndExit(const Error& error) {
   return error.kind == ErrorKind::kConfig ? 2 : 1;
 }
 
+HealthReport HealthOf(const ThreadWatch& watch) {
+  std::optional<std::string> stalled = watch.Stalled();
+  return stalled ? HealthReport{false, *std::move(stalled)} : HealthReport{true, "alive"};
+}
+
+void ConfineUnless(bool off, SandboxProfile profile) {
+  if (off) {
+    return;
+  }
+  if (const Status status = EnterSandbox(profile); !status.ok()) {
+    Log(LogLevel::kWarning, status.error().message + "; running without a sandbox");
+  }
+}
+
 SignalThread::SignalThread(SignalWaiter signals, const Clock* clock, Nanoseconds drain_timeout,
                            StopEvent* stop)
     : signals_(std::move(signals)),
       finished_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       thread_([this, clock, drain_timeout, stop] {
+        NameThisThread("signals");
         StopOnSignals(&signals_, *clock, drain_timeout, finished_.get(), stop);
       }) {}
 

@@ -8,11 +8,14 @@
 #include <thread>
 
 #include "app/config_loader.h"
+#include "app/sandbox.h"
 #include "app/signals.h"
+#include "app/thread_watch.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/stop_event.h"
 #include "base/unique_fd.h"
+#include "metrics/http_endpoint.h"
 
 namespace pcap_zmq {
 
@@ -39,6 +42,13 @@ int PrintAndExit(std::string_view program, const ExitNow& exit);
 /// Logs why a program cannot start; returns the exit status: 2 for what the user can mend in the
 /// configuration, 1 for the rest.
 int ReportAndExit(const Error& error);
+
+/// For /healthz: well while all threads move, else which does not.
+HealthReport HealthOf(const ThreadWatch& watch);
+
+/// Confines the process to the system calls of `profile`; where the kernel cannot, says so and goes
+/// on.  Nothing when `off`.
+void ConfineUnless(bool off, SandboxProfile profile);
 
 /// Turns signals into the stop event for as long as it lives, in a thread of its own, so that also
 /// a start that waits (for the writer of a pipe) can be stopped.

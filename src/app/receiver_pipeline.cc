@@ -14,6 +14,7 @@
 #include "app/status.h"
 #include "app/version.h"
 #include "base/log.h"
+#include "base/thread_name.h"
 #include "metrics/collector.h"
 #include "sink/fifo_sink.h"
 #include "sink/file_sink.h"
@@ -45,10 +46,17 @@ ReceiverPipeline::ReceiverPipeline(ReceiverConfig config, const Clock* clock, co
       clock_(clock),
       stop_(stop),
       done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      watch_(clock),
       senders_(config_.max_senders, clock),
       decoder_(&senders_, &stats_) {}
 
 ReceiverPipeline::~ReceiverPipeline() = default;
+
+Status ReceiverPipeline::StartTransport() {
+  context_ = std::make_unique<ZmqContext>(1);
+  context_->StartThreads();
+  return {};
+}
 
 Status ReceiverPipeline::Bind() {
   PullOptions options;
@@ -58,7 +66,6 @@ Status ReceiverPipeline::Bind() {
   if (Status keys = ReadKeys(&options); !keys.ok()) {
     return keys;
   }
-  context_ = std::make_unique<ZmqContext>(1);
   const size_t connections = ConnectionsWithinLimit(config_.max_connections);
   if (connections < config_.max_connections) {
     Log(LogLevel::kWarning, "the limit of open files allows for " + std::to_string(connections) +
@@ -106,6 +113,7 @@ Status ReceiverPipeline::Start() {
     }
     sinks_.push_back(sink.Take());
   }
+  WatchThreads();
   if (Status serving = StartMetrics(); !serving.ok()) {
     return serving;
   }
@@ -113,10 +121,11 @@ Status ReceiverPipeline::Start() {
   for (const OutputSpec& output : config_.outputs) {
     outputs += (outputs.empty() ? "" : ", ") + output.label;
   }
-  Log(LogLevel::kInfo, "listening on " + socket_->bound_endpoint() + ", writing to " + outputs +
-                           (http_ ? ", metrics on " + http_->bound_address() : ""));
+  description_ = "listening on " + socket_->bound_endpoint() + ", writing to " + outputs;
+  Log(LogLevel::kInfo, description_ + (http_ ? ", metrics on " + http_->bound_address() : ""));
   socket_->StartGuard();
   thread_ = std::thread([this] {
+    NameThisThread("receiver");
     Receive();
     const uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = ::write(done_.get(), &one, sizeof one);
@@ -161,11 +170,27 @@ Result<std::unique_ptr<PacketSink>> ReceiverPipeline::Queue(std::unique_ptr<Pack
                                                             SinkStats* stats) {
   QueueOptions options;
   options.max_bytes = config_.queue_bytes;
+  options.waiter = &stats_.heartbeat;
   options.policy =
       output.kind == OutputSpec::Kind::kFifo && config_.overflow == OverflowChoice::kBlock
           ? OverflowPolicy::kBlock
           : OverflowPolicy::kDrop;
   return AsSink(QueuedSink::Start(std::move(sink), options, stats, clock_, stop_));
+}
+
+void ReceiverPipeline::WatchThreads() {
+  const Nanoseconds now = clock_->MonotonicNow();
+  stats_.heartbeat.Beat(now);
+  if (sink_stats_.size() == 1) {
+    sink_stats_[0].heartbeat.Beat(now);
+    watch_.Add("the receiver, writing to " + sink_stats_[0].label,
+               {&stats_.heartbeat, &sink_stats_[0].heartbeat});
+    return;
+  }
+  watch_.Add("the receiver", {&stats_.heartbeat});
+  for (const SinkStats& sink : sink_stats_) {
+    watch_.Add("output " + sink.label, {&sink.heartbeat});
+  }
 }
 
 Status ReceiverPipeline::StartMetrics() {
@@ -176,7 +201,7 @@ Status ReceiverPipeline::StartMetrics() {
   handlers.metrics =
       ReceiverMetrics({std::string(kReceiverProgram), std::string(kVersion)}, &stats_,
                       StatsOfSinks(), [this] { return senders_.Snapshot(); });
-  handlers.health = [] { return HealthReport{true, "alive"}; };
+  handlers.health = [this] { return HealthOf(watch_); };
   handlers.ready = [this] { return Readiness(); };
   handlers.status = [this] {
     return ReceiverStatus(config_, socket_->bound_endpoint(), stats_, StatsOfSinks(),
@@ -214,6 +239,7 @@ void ReceiverPipeline::Receive() {
   while (!stop_->requested() && !AllSinksEnded()) {
     const bool drained = ReceiveSome() < kFramesPerTurn;
     const Nanoseconds now = clock_->MonotonicNow();
+    stats_.heartbeat.Beat(now);
     if (now >= next_service_) {
       next_service_ = now + ServiceSinks();
     }
@@ -234,6 +260,8 @@ void ReceiverPipeline::Receive() {
   }
   sinks_ended_ = AllSinksEnded();
   Drain();
+  // From here on it waits for the sinks, which look after themselves.
+  stats_.heartbeat.Rest();
   for (const auto& sink : sinks_) {
     sink->Finish();
   }
@@ -260,6 +288,7 @@ int ReceiverPipeline::ReceiveSome() {
 // Takes what the senders have on the way, for as long as it keeps coming and the deadline allows.
 void ReceiverPipeline::Drain() {
   while (!sinks_ended_ && clock_->MonotonicNow() < stop_->deadline()) {
+    stats_.heartbeat.Beat(clock_->MonotonicNow());
     if (ReceiveSome() < kFramesPerTurn) {
       socket_->Wait({}, std::min(kQuiet, stop_->deadline() - clock_->MonotonicNow()));
       if (ReceiveSome() == 0) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "app/config.h"
+#include "app/thread_watch.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/stats.h"
@@ -37,11 +38,18 @@ class ReceiverPipeline {
   /// Needs Join() if Start() succeeded.
   ~ReceiverPipeline();
 
+  /// Starts ZeroMQ's threads: the step for which no privileges may be there, in a thread that has
+  /// dropped them.
+  Status StartTransport();
   /// Reads the keys and binds the endpoint: the steps for which privileges may be needed.
   Status Bind();
   /// Opens the outputs, serves the metrics, and starts to receive; call it with the privileges
   /// dropped.
   Status Start();
+
+  /// What it does, once Start() has succeeded: "listening on tcp://0.0.0.0:1234, writing to -".
+  const std::string& description() const { return description_; }
+  const ThreadWatch& watch() const { return watch_; }
 
   /// Readable once the receiver has ended.
   int done_fd() const { return done_.get(); }
@@ -55,6 +63,7 @@ class ReceiverPipeline {
   Result<std::unique_ptr<PacketSink>> OpenSink(const OutputSpec& output, SinkStats* stats);
   Result<std::unique_ptr<PacketSink>> Queue(std::unique_ptr<PacketSink> sink,
                                             const OutputSpec& output, SinkStats* stats);
+  void WatchThreads();
   Status StartMetrics();
   HealthReport Readiness() const;
   std::vector<const SinkStats*> StatsOfSinks() const;
@@ -70,6 +79,8 @@ class ReceiverPipeline {
   const Clock* const clock_;
   const StopEvent* const stop_;
   UniqueFd done_;
+  ThreadWatch watch_;
+  std::string description_;
 
   ReceiverStats stats_;
   SenderTable senders_;

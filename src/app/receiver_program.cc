@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include "app/receiver_program.h"
 
-#include <poll.h>
-
+#include <optional>
 #include <variant>
 
 #include "app/config_loader.h"
 #include "app/privileges.h"
 #include "app/program_support.h"
 #include "app/receiver_pipeline.h"
+#include "app/service_notify.h"
 #include "app/signals.h"
 #include "base/log.h"
 
@@ -30,21 +30,35 @@ int RunReceiver(int argc, const char* const* argv, const char* const* envp) {
   }
   const SystemClock clock;
   StopEvent stop;
-  ReceiverPipeline pipeline(config, &clock, &stop);
-
-  Status status = pipeline.Bind();
-  if (status.ok()) {
-    status = DropPrivileges(config.user, /*keep_net_admin=*/false);
+  ServiceNotifier notifier = ServiceNotifier::FromEnvironment(envp);
+  const auto plan = PlanPrivileges({.user = config.user});
+  if (!plan.ok()) {
+    return ReportAndExit(plan.error());
   }
-  const SignalThread signal_thread(signals.Take(), &clock, config.drain_timeout, &stop);
+  ReceiverPipeline pipeline(config, &clock, &stop);
+  std::optional<SignalThread> signal_thread;
+
+  // Threads that are there before the drop begin without rights; the rest starts after it.
+  Status status = RunWithPrivilegesDropped(plan.value(), [&] {
+    signal_thread.emplace(signals.Take(), &clock, config.drain_timeout, &stop);
+    return pipeline.StartTransport();
+  });
   if (status.ok()) {
+    status = pipeline.Bind();
+  }
+  if (status.ok()) {
+    status = DropPrivileges(plan.value());
+  }
+  if (status.ok()) {
+    ConfineUnless(config.no_sandbox, SandboxProfile::kReceiver);
     status = pipeline.Start();
   }
   if (!status.ok()) {
     return ReportAndExit(status.error());
   }
-  pollfd done{pipeline.done_fd(), POLLIN, 0};
-  while (::poll(&done, 1, -1) <= 0) {
+  ServiceReporter reporter(&notifier, &pipeline.watch(), &stop);
+  reporter.Started(pipeline.description());
+  while (!reporter.WaitFor(pipeline.done_fd(), 0)) {
   }
   return pipeline.Join() ? 0 : 1;
 }

@@ -10,9 +10,11 @@
 #include "app/config_loader.h"
 #include "app/endpoint.h"
 #include "app/ledger.h"
+#include "app/program_support.h"
 #include "app/status.h"
 #include "app/version.h"
 #include "base/log.h"
+#include "base/thread_name.h"
 #include "metrics/collector.h"
 #include "source/file_source.h"
 #include "source/live_source.h"
@@ -50,7 +52,8 @@ SenderPipeline::SenderPipeline(SenderConfig config, const Clock* clock, const St
     : config_(std::move(config)),
       clock_(clock),
       stop_(stop),
-      done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+      done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      watch_(clock) {}
 
 SenderPipeline::~SenderPipeline() = default;
 
@@ -166,12 +169,15 @@ Status SenderPipeline::Start() {
       return connected;
     }
   }
+  WatchPumps();
   if (Status serving = StartMetrics(); !serving.ok()) {
     return serving;
   }
   running_ = pumps_.size();
+  int number = 0;
   for (Pump& pump : pumps_) {
-    pump.thread = std::thread([this, &pump] {
+    pump.thread = std::thread([this, &pump, name = "pump " + std::to_string(++number)] {
+      NameThisThread(name.c_str());
       pump.pump->Run(config_.drain_timeout);
       if (--running_ == 0) {
         const uint64_t one = 1;
@@ -179,10 +185,23 @@ Status SenderPipeline::Start() {
       }
     });
   }
-  Log(LogLevel::kInfo, "reading " + FormatSource(config_.source) + ", sending to " +
-                           JoinNames(config_.endpoints) +
-                           (http_ ? ", metrics on " + http_->bound_address() : ""));
+  description_ =
+      "reading " + FormatSource(config_.source) + ", sending to " + JoinNames(config_.endpoints);
+  Log(LogLevel::kInfo, description_ + (http_ ? ", metrics on " + http_->bound_address() : ""));
   return {};
+}
+
+void SenderPipeline::WatchPumps() {
+  const Nanoseconds now = clock_->MonotonicNow();
+  int number = 0;
+  for (Pump& pump : pumps_) {
+    std::string sources;
+    for (const SourceStats& source : pump.stats.sources) {
+      sources += (sources.empty() ? "" : ", ") + source.label;
+    }
+    pump.stats.heartbeat.Beat(now);
+    watch_.Add("pump " + std::to_string(++number) + " (" + sources + ")", {&pump.stats.heartbeat});
+  }
 }
 
 Status SenderPipeline::StartMetrics() {
@@ -192,7 +211,7 @@ Status SenderPipeline::StartMetrics() {
   HttpHandlers handlers;
   handlers.metrics =
       SenderMetrics({std::string(kSenderProgram), std::string(kVersion)}, StatsOfPumps());
-  handlers.health = [] { return HealthReport{true, "alive"}; };
+  handlers.health = [this] { return HealthOf(watch_); };
   handlers.ready = [this] { return Readiness(); };
   handlers.status = [this] { return SenderStatus(config_, StatsOfPumps()); };
   auto http = HttpEndpoint::Start(config_.metrics, std::move(handlers));

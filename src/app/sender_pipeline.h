@@ -14,6 +14,7 @@
 #include "app/config.h"
 #include "app/ledger.h"
 #include "app/sender_pump.h"
+#include "app/thread_watch.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "base/stats.h"
@@ -44,6 +45,10 @@ class SenderPipeline {
   /// Connects, serves the metrics, and starts the pumps; call it with the privileges dropped.
   Status Start();
 
+  /// What it does, once Start() has succeeded: "reading nflog:0, sending to tcp://ids:1234".
+  const std::string& description() const { return description_; }
+  const ThreadWatch& watch() const { return watch_; }
+
   /// Readable once every pump has ended.
   int done_fd() const { return done_.get(); }
   /// Shows how far a capture file has been replayed; for terminals.
@@ -67,6 +72,7 @@ class SenderPipeline {
   Result<std::unique_ptr<PacketSource>> OpenSource(const std::vector<uint16_t>& groups,
                                                    PumpStats* stats);
   Status ConnectPump(Pump* pump);
+  void WatchPumps();
   Status StartMetrics();
   HealthReport Readiness() const;
   std::vector<const PumpStats*> StatsOfPumps() const;
@@ -76,6 +82,8 @@ class SenderPipeline {
   const StopEvent* const stop_;
   UniqueFd done_;
   std::optional<CurveClientKeys> keys_;
+  ThreadWatch watch_;
+  std::string description_;
   std::atomic<size_t> running_{0};
   std::unique_ptr<ZmqContext> context_;
   std::deque<Pump> pumps_;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "app/sender_program.h"
 
-#include <poll.h>
-
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -12,22 +11,36 @@
 #include "app/program_support.h"
 #include "app/progress_bar.h"
 #include "app/sender_pipeline.h"
+#include "app/service_notify.h"
 #include "app/signals.h"
 #include "base/log.h"
 
 namespace pcap_zmq {
 namespace {
 
-constexpr int kProgressMillis = 200;
+constexpr Nanoseconds kProgressInterval = 200 * kNanosPerMilli;
 
-void WaitUntilDone(const SenderPipeline& pipeline) {
+// Which rights the sender needs while it runs, and as whom.
+PrivilegeWish WishOf(const SenderConfig& config) {
+  PrivilegeWish wish;
+  wish.user = config.user;
+  // A file may be root's alone, and so is the socket of an ipc:// endpoint that root has bound.
+  wish.nobody_if_root =
+      config.source.kind != SourceSpec::Kind::kFile &&
+      std::none_of(config.endpoints.begin(), config.endpoints.end(),
+                   [](const std::string& endpoint) { return endpoint.starts_with("ipc://"); });
+  wish.keep_net_admin =
+      config.source.kind == SourceSpec::Kind::kNflog && config.nflog_threshold == 0;
+  return wish;
+}
+
+void WaitUntilDone(const SenderPipeline& pipeline, ServiceReporter* reporter) {
   std::optional<ProgressBar> bar;
   if (pipeline.replays_file()) {
     bar.emplace();
   }
   const bool draws = bar.has_value() && bar->active();
-  pollfd done{pipeline.done_fd(), POLLIN, 0};
-  while (::poll(&done, 1, draws ? kProgressMillis : -1) <= 0) {
+  while (!reporter->WaitFor(pipeline.done_fd(), draws ? kProgressInterval : 0)) {
     if (draws) {
       bar->Draw(pipeline.Progress(), pipeline.Ledger().captured);
     }
@@ -53,22 +66,35 @@ int RunSender(int argc, const char* const* argv, const char* const* envp) {
   }
   const SystemClock clock;
   StopEvent stop;
+  ServiceNotifier notifier = ServiceNotifier::FromEnvironment(envp);
+  const auto plan = PlanPrivileges(WishOf(config));
+  if (!plan.ok()) {
+    return ReportAndExit(plan.error());
+  }
   SenderPipeline pipeline(config, &clock, &stop);
+  std::optional<SignalThread> signal_thread;
 
-  // The kernel's packets need rights, a file's do not.  Rights must be dropped before there are
-  // threads, and opening a pipe may wait, for which the thread that takes signals must be there.
-  const bool is_file = config.source.kind == SourceSpec::Kind::kFile;
-  const bool keep_net_admin =
-      config.source.kind == SourceSpec::Kind::kNflog && config.nflog_threshold == 0;
+  // Opening a pipe may wait, for which the thread that takes signals must be there: without rights,
+  // as it would keep them.  The kernel's packets need rights, a file is opened with those of the
+  // user that was named.
+  const bool opens_as_user = config.source.kind == SourceSpec::Kind::kFile && !config.user.empty();
   Status status = pipeline.ReadKeys();
-  if (status.ok() && !is_file) {
+  if (status.ok()) {
+    status = RunWithPrivilegesDropped(plan.value(), [&] {
+      signal_thread.emplace(signals.Take(), &clock, config.drain_timeout, &stop);
+      return Status();
+    });
+  }
+  if (status.ok() && !opens_as_user) {
     status = pipeline.Open();
   }
   if (status.ok()) {
-    status = DropPrivileges(config.user, keep_net_admin);
+    status = DropPrivileges(plan.value());
   }
-  const SignalThread signal_thread(signals.Take(), &clock, config.drain_timeout, &stop);
-  if (status.ok() && is_file) {
+  if (status.ok()) {
+    ConfineUnless(config.no_sandbox, SandboxProfile::kSender);
+  }
+  if (status.ok() && opens_as_user) {
     status = pipeline.Open();
   }
   if (status.ok()) {
@@ -77,7 +103,9 @@ int RunSender(int argc, const char* const* argv, const char* const* envp) {
   if (!status.ok()) {
     return ReportAndExit(status.error());
   }
-  WaitUntilDone(pipeline);
+  ServiceReporter reporter(&notifier, &pipeline.watch(), &stop);
+  reporter.Started(pipeline.description());
+  WaitUntilDone(pipeline, &reporter);
   return pipeline.Join() ? 0 : 1;
 }
 

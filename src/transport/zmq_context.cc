@@ -20,6 +20,11 @@ ZmqContext::~ZmqContext() {
   }
 }
 
+void ZmqContext::StartThreads() {
+  // There is no other call for it.  Should it fail, the socket that is needed will fail as well.
+  const ZmqSocketHandle any(zmq_socket(context_, ZMQ_PAIR));
+}
+
 void ZmqSocketCloser::operator()(void* socket) const {
   zmq_close(socket);
 }

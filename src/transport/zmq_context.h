@@ -19,6 +19,10 @@ class ZmqContext {
   ZmqContext(const ZmqContext&) = delete;
   ZmqContext& operator=(const ZmqContext&) = delete;
 
+  /// Starts the threads, from the calling thread, whose rights they inherit; else the first socket
+  /// does that.
+  void StartThreads();
+
   /// The library's handle, for this folder.
   void* handle() const { return context_; }
 

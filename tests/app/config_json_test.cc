@@ -170,6 +170,7 @@ TEST(EffectiveConfig, ReadsBackTheSame) {
                                       "--pump-per-group",
                                       "--snaplen=100",
                                       "--user=nobody",
+                                      "--no-sandbox",
                                       "--name=gate.way_1-x",
                                       "--metrics=off",
                                       "--log-format=json"}));
@@ -180,7 +181,7 @@ TEST(EffectiveConfig, ReadsBackTheSame) {
       {"tcp://[::1]:*", "-", "file:a b,c", "/run/x", "--link-type=ethernet", "--pipe-size=64KiB",
        "--queue-bytes=3MB", "--overflow=drop", "--zmq-buffer=3", "--max-message=1MiB",
        "--max-senders=5", "--max-connections=6", "--drain-timeout=1ms", "--user=nobody",
-       "--metrics=[::]:1", "--log-format=json"}));
+       "--no-sandbox", "--metrics=[::]:1", "--log-format=json"}));
 }
 
 TEST(EffectiveConfig, IsWhatPrintConfigPrints) {

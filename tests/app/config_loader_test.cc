@@ -155,6 +155,12 @@ TEST(ConfigLoader, TheTablesOfThisTestLeaveNoOptionOut) {
   EXPECT_EQ(count(EffectiveConfigJson(receiver)), static_cast<int64_t>(ReceiverCases().size()) + 3);
 }
 
+TEST(ConfigLoader, TheSandboxIsOnUnlessAFlagOrAVariableSaysOtherwise) {
+  EXPECT_FALSE(Good<SenderConfig>(SenderArguments()).no_sandbox);
+  EXPECT_TRUE(Good<SenderConfig>(SenderArguments({"--no-sandbox"})).no_sandbox);
+  EXPECT_TRUE(Good<ReceiverConfig>(ReceiverArguments(), {"PCAP_ZMQ_NO_SANDBOX=true"}).no_sandbox);
+}
+
 TEST(ConfigLoader, DefaultsHoldWhereNothingIsSaid) {
   SenderConfig sender;
   sender.source = ParseSource("0,1").Take();

@@ -5,13 +5,16 @@
 #include <gtest/gtest.h>
 #include <linux/capability.h>
 #include <pwd.h>
+#include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
 #include <functional>
 #include <string>
+#include <thread>
 
 namespace pcap_zmq {
 namespace {
@@ -28,9 +31,9 @@ bool HoldsInChild(const std::function<bool()>& check) {
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-// A mask of /proc/self/status, such as "CapPrm".
+// A mask of the calling thread, such as "CapPrm".
 uint64_t Mask(const std::string& name) {
-  std::ifstream file("/proc/self/status");
+  std::ifstream file("/proc/thread-self/status");
   std::string line;
   while (std::getline(file, line)) {
     if (line.starts_with(name + ":")) {
@@ -42,6 +45,16 @@ uint64_t Mask(const std::string& name) {
 
 bool NoNewPrivileges() {
   return ::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+}
+
+// Plans and drops.
+Status Drop(const PrivilegeWish& wish) {
+  const auto plan = PlanPrivileges(wish);
+  return plan.ok() ? DropPrivileges(plan.value()) : Status(plan.error());
+}
+
+bool NoCapabilities() {
+  return Mask("CapPrm") == 0 && Mask("CapEff") == 0 && Mask("CapInh") == 0 && Mask("CapAmb") == 0;
 }
 
 constexpr uint64_t kNetAdmin = uint64_t{1} << CAP_NET_ADMIN;
@@ -93,9 +106,8 @@ class DropPrivilegesAsRoot : public ::testing::Test {
 TEST_F(DropPrivilegesAsRoot, LeavesNothingOfRoot) {
   EXPECT_TRUE(HoldsInChild([this] {
     const gid_t extra = 0;
-    return ::setgroups(1, &extra) == 0 && DropPrivileges("nobody", false).ok() && IsNobody() &&
-           Mask("CapPrm") == 0 && Mask("CapEff") == 0 && Mask("CapInh") == 0 &&
-           Mask("CapAmb") == 0 && NoNewPrivileges() && ::setuid(0) != 0 &&
+    return ::setgroups(1, &extra) == 0 && Drop({.user = "nobody"}).ok() && IsNobody() &&
+           NoCapabilities() && NoNewPrivileges() && ::setuid(0) != 0 &&
            // Root's supplementary group is gone with root.
            !::group_member(0);
   }));
@@ -106,43 +118,94 @@ TEST_F(DropPrivilegesAsRoot, KeepsNetAdminAndNothingElseWhenAsked) {
     GTEST_SKIP() << "needs CAP_NET_ADMIN";
   }
   EXPECT_TRUE(HoldsInChild([this] {
-    return DropPrivileges("nobody", true).ok() && IsNobody() && Mask("CapPrm") == kNetAdmin &&
-           Mask("CapEff") == kNetAdmin && Mask("CapInh") == 0 && NoNewPrivileges() &&
-           ::prctl(PR_GET_KEEPCAPS, 0, 0, 0, 0) == 0;
+    return Drop({.user = "nobody", .keep_net_admin = true}).ok() && IsNobody() &&
+           Mask("CapPrm") == kNetAdmin && Mask("CapEff") == kNetAdmin && Mask("CapInh") == 0 &&
+           NoNewPrivileges() && ::prctl(PR_GET_KEEPCAPS, 0, 0, 0, 0) == 0;
   }));
+}
+
+TEST_F(DropPrivilegesAsRoot, NothingCanBeGivenBackByAProgramEither) {
+  if ((Mask("CapEff") & uint64_t{1} << CAP_SETPCAP) == 0) {
+    GTEST_SKIP() << "needs CAP_SETPCAP";
+  }
+  EXPECT_TRUE(HoldsInChild(
+      [] { return Drop({.user = "nobody", .keep_net_admin = true}).ok() && Mask("CapBnd") == 0; }));
 }
 
 TEST_F(DropPrivilegesAsRoot, AsRootItselfGivesUpCapabilitiesAlone) {
   EXPECT_TRUE(HoldsInChild([] {
-    return DropPrivileges("root", false).ok() && ::geteuid() == 0 && Mask("CapPrm") == 0 &&
-           NoNewPrivileges();
+    return Drop({.user = "root", .nobody_if_root = true}).ok() && ::geteuid() == 0 &&
+           NoCapabilities() && NoNewPrivileges();
   }));
 }
 
 TEST_F(DropPrivilegesAsRoot, ASecondDropToSomebodyElseIsRefused) {
   EXPECT_TRUE(HoldsInChild([] {
-    if (!DropPrivileges("nobody", false).ok()) {
+    if (!Drop({.user = "nobody"}).ok()) {
       return false;
     }
-    const Status status = DropPrivileges("root", false);
+    const Status status = Drop({.user = "root"});
     return !status.ok() && status.error().kind == ErrorKind::kRuntime &&
            status.error().message.find("root") != std::string::npos && ::geteuid() != 0;
   }));
 }
 
-TEST(DropPrivileges, UnknownUserIsAConfigurationError) {
-  const Status status = DropPrivileges("no-such-user-here", false);
-  ASSERT_FALSE(status.ok());
-  EXPECT_EQ(status.error().kind, ErrorKind::kConfig);
-  EXPECT_NE(status.error().message.find("'no-such-user-here'"), std::string::npos);
+TEST_F(DropPrivilegesAsRoot, BecomesNobodyByDefaultWhereThatIsWanted) {
+  EXPECT_TRUE(HoldsInChild(
+      [this] { return Drop({.nobody_if_root = true}).ok() && IsNobody() && NoCapabilities(); }));
+  EXPECT_TRUE(HoldsInChild([] { return Drop({}).ok() && ::geteuid() == 0 && NoCapabilities(); }));
 }
 
-TEST(DropPrivileges, WithoutAUserOnlyForbidsNewPrivileges) {
+TEST_F(DropPrivilegesAsRoot, WithoutTheRightToBecomeAnybodyStaysByDefault) {
   EXPECT_TRUE(HoldsInChild([] {
-    const uint64_t before = Mask("CapPrm");
+    // As in a container that has nothing but CAP_NET_ADMIN.
+    if (!Drop({.keep_net_admin = true}).ok()) {
+      return false;
+    }
+    return Drop({.nobody_if_root = true}).ok() && ::geteuid() == 0 && NoCapabilities();
+  }));
+}
+
+TEST_F(DropPrivilegesAsRoot, ThreadsThatTheWorkStartsHaveNoRightsWhileTheCallerKeepsThem) {
+  EXPECT_TRUE(HoldsInChild([this] {
+    const uint64_t before = Mask("CapEff");
+    bool powerless = false;
+    const auto plan = PlanPrivileges({.user = "nobody"});
+    const Status status = RunWithPrivilegesDropped(plan.value(), [&] {
+      std::thread([&] { powerless = IsNobody() && NoCapabilities() && NoNewPrivileges(); }).join();
+      return Status();
+    });
+    return status.ok() && powerless && ::geteuid() == 0 && Mask("CapEff") == before &&
+           !NoNewPrivileges() && DropPrivileges(plan.value()).ok() && IsNobody();
+  }));
+}
+
+TEST_F(DropPrivilegesAsRoot, StillFollowsIntoDeathWhomItWasToldToFollow) {
+  EXPECT_TRUE(HoldsInChild([] {
+    int signal = 0;
+    return ::prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) == 0 && Drop({.user = "nobody"}).ok() &&
+           ::prctl(PR_GET_PDEATHSIG, &signal, 0, 0, 0) == 0 && signal == SIGTERM;
+  }));
+}
+
+TEST(DropPrivileges, UnknownUserIsAConfigurationError) {
+  const auto plan = PlanPrivileges({.user = "no-such-user-here"});
+  ASSERT_FALSE(plan.ok());
+  EXPECT_EQ(plan.error().kind, ErrorKind::kConfig);
+  EXPECT_NE(plan.error().message.find("'no-such-user-here'"), std::string::npos);
+}
+
+TEST(DropPrivileges, WithoutAUserGivesUpWhateverIsHeldAndStays) {
+  EXPECT_TRUE(HoldsInChild([] {
     const uid_t uid = ::geteuid();
-    return DropPrivileges("", false).ok() && NoNewPrivileges() && Mask("CapPrm") == before &&
-           ::geteuid() == uid;
+    return Drop({}).ok() && NoNewPrivileges() && NoCapabilities() && ::geteuid() == uid;
+  }));
+}
+
+TEST(DropPrivileges, AnErrorOfTheWorkIsHandedOn) {
+  EXPECT_TRUE(HoldsInChild([] {
+    const Status status = RunWithPrivilegesDropped({}, [] { return Status(RuntimeError("no")); });
+    return !status.ok() && status.error().message == "no";
   }));
 }
 

@@ -43,7 +43,7 @@ owner_of() {
     zmq.h | zmq.hpp) echo transport ;;
     zlib.h | zstd.h) echo codec ;;
     prometheus/* | civetweb.h) echo metrics ;;
-    CLI/*) echo app ;;
+    CLI/* | seccomp.h) echo app ;;
     nlohmann/*) echo "codec app" ;;
     sys/* | linux/* | net/* | netinet/* | arpa/*) ;;
     */*) echo nobody ;;
