@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+//
+// Loaded into the programs with LD_PRELOAD: on SIGUSR2 it tries what an intruder would, and says on
+// stderr what came of it.
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+
+namespace {
+
+int ErrorOf(long result) {
+  return result < 0 ? errno : 0;
+}
+
+void Probe(int) {
+  const int saved = errno;
+  std::array<char*, 1> nothing{};
+  const int traced = ErrorOf(::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr));
+  const int executed = ErrorOf(::execve("/bin/true", nothing.data(), nothing.data()));
+  std::array<char, 64> line{};
+  const int length =
+      std::snprintf(line.data(), line.size(), "probe: ptrace %d, execve %d\n", traced, executed);
+  [[maybe_unused]] const ssize_t written =
+      ::write(STDERR_FILENO, line.data(), static_cast<size_t>(length));
+  errno = saved;
+}
+
+[[gnu::constructor]] void Install() {
+  struct sigaction action {};
+  action.sa_handler = Probe;
+  action.sa_flags = SA_RESTART;
+  ::sigaction(SIGUSR2, &action, nullptr);
+}
+
+}  // namespace
