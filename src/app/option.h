@@ -31,10 +31,11 @@ struct Option {
   std::string help;
   Kind kind = Kind::kText;
   bool positional = false;
-  bool list = false;        ///< several values, else exactly one
-  bool in_file = true;      ///< is a key of the JSON file
-  bool names_file = false;  ///< the variable may end in _FILE too, as containers' secrets have it
+  bool list = false;           ///< several values, else exactly one
+  bool in_file = true;         ///< is a key of the JSON file
   std::string default_note{};  ///< in --help, in place of the value that get() gives
+  /// The variable may end in _FILE too, as the secrets of containers have it.
+  bool names_file = false;
 
   /// Parses and stores; kConfig errors say what was wrong with the text.
   std::function<Status(const Values&)> set{};
