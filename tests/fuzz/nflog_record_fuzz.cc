@@ -42,6 +42,10 @@ void CheckPacket(const NflogRecord& record, const uint8_t* data, size_t size) {
           "the timestamp fits a capture record");
 }
 
+pcap_zmq::Nanoseconds Time(const uint8_t* units, pcap_zmq::Nanoseconds unit) {
+  return static_cast<pcap_zmq::Nanoseconds>(LoadBe<uint64_t>(units)) * unit;
+}
+
 // One packet message as libmnl takes it apart; an attribute that is there twice counts as its last.
 void CheckAgainst(const nlmsghdr* message, const NflogRecord& record) {
   const auto* group = static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(message));
@@ -60,8 +64,8 @@ void CheckAgainst(const nlmsghdr* message, const NflogRecord& record) {
         expected.hook = value[2];
         break;
       case NFULA_TIMESTAMP:
-        expected.timestamp = LoadBe<int64_t>(value) * pcap_zmq::kNanosPerSecond +
-                             LoadBe<int64_t>(value + 8) * pcap_zmq::kNanosPerMicro;
+        expected.timestamp =
+            Time(value, pcap_zmq::kNanosPerSecond) + Time(value + 8, pcap_zmq::kNanosPerMicro);
         break;
       case NFULA_PAYLOAD:
         expected.payload = {value, mnl_attr_get_payload_len(attribute)};
