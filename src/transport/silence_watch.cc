@@ -10,7 +10,8 @@
 namespace pcap_zmq {
 namespace {
 
-// Acknowledgements take less on any network; the figures before that are noise.
+// Acknowledgements take less on any network; the figures before that are noise.  Kernels limit how
+// often they answer probes for room, so one may go unanswered until the next, within two seconds.
 constexpr uint32_t kRoundTripMillis = 1000;
 
 // Whether data or a probe went out, a while ago, and nothing came back since.

@@ -151,8 +151,8 @@ TEST(ConfigLoader, TheTablesOfThisTestLeaveNoOptionOut) {
   sender.metrics = "off";
   ReceiverConfig receiver;
   receiver.metrics = "off";
-  EXPECT_EQ(count(EffectiveConfigJson(sender)), static_cast<int64_t>(SenderCases().size()) + 4);
-  EXPECT_EQ(count(EffectiveConfigJson(receiver)), static_cast<int64_t>(ReceiverCases().size()) + 3);
+  EXPECT_EQ(count(EffectiveConfigJson(sender)), static_cast<int64_t>(SenderCases().size()) + 5);
+  EXPECT_EQ(count(EffectiveConfigJson(receiver)), static_cast<int64_t>(ReceiverCases().size()) + 4);
 }
 
 TEST(ConfigLoader, TheSandboxIsOnUnlessAFlagOrAVariableSaysOtherwise) {

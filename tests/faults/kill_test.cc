@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
-// SIGKILL for either side, again and again.  What a program held dies with it; the books say how
-// much that was, and nothing else is missing.
+// SIGKILL for either side, also again and again.  What a program held dies with it; the books say
+// how much that was, and nothing else is missing.
+#include <signal.h>
+
 #include <random>
 
 #include "tests/faults/fault_fixture.h"
@@ -154,6 +156,33 @@ TEST_F(Kill, EitherSideKilledAtRandomMomentsTakesOnlyWhatItHeldWithIt) {
       "killed %llu, seed %llu\n",
       "kill -9 of either side", Long(rounds), Long(receivers), Long(round.after.generated),
       Long(round.after.read), Long(died), Long(seed));
+  EndPipe();
+}
+
+// The receiver leaves its connection alone then.  libzmq 4.3.4 would abort it when a heartbeat
+// falls due after the other end was closed.
+TEST_F(Kill, SenderKilledWhileTheReaderHangsEndsNobodyElse) {
+  ASSERT_NO_FATAL_FAILURE(StartPipe(kRate, {}, {"--zmq-buffer", "20"}));
+  Round round;
+  round.before = Settle();
+  generator_->StartSending(kRate);
+  reader_->Signal(SIGSTOP);
+  ASSERT_TRUE(WaitUntil([] { return GatewayMetric("buffered_packets") > 2000; }));
+  const uint64_t read = reader_->distinct();
+  sender_->Kill();
+  ASSERT_NO_FATAL_FAILURE(StartGateway());
+  round.unread = (generator_->sent() - round.before.generated) - (read - round.before.read);
+  // Longer than heartbeats are apart.
+  ASSERT_TRUE(WaitForTraffic(5 * kRate));
+  EXPECT_TRUE(receiver_->running()) << receiver_->Stderr();
+  reader_->Signal(SIGCONT);
+  ASSERT_TRUE(WaitForRead(2 * kRate));
+  round.after = SettleAfter(Victim::kSender);
+  AccountForSender(&round);
+  ExpectReaderIsWhole(0);
+  ExpectMemoryIsBounded();
+  Report("sender killed while the reader hangs", round.after,
+         " + died with it " + std::to_string(round.died));
   EndPipe();
 }
 

@@ -35,7 +35,7 @@ TEST_F(Link, UnpluggedForTwoSecondsLosesNothing) {
 }
 
 // As the sender sees it: packets wait, then /readyz and a metric say that nobody receives.
-TEST_F(Link, SilentForLongerThanTheHeartbeatIsNoticedAndReconnects) {
+TEST_F(Link, SilentForTenSecondsIsNoticedAndReconnects) {
   ASSERT_NO_FATAL_FAILURE(StartPipe(kRate));
   ASSERT_EQ(Connected(), 1);
   CutLink();
@@ -47,12 +47,12 @@ TEST_F(Link, SilentForLongerThanTheHeartbeatIsNoticedAndReconnects) {
   ASSERT_TRUE(WaitUntil([] { return Connected() == 1; }));
   ASSERT_TRUE(WaitForRead(4 * kRate));
   EXPECT_GE(IdsMetric("disconnects_total"), 0);
-  ExpectClosed("link cut for longer than the heartbeat");
+  ExpectClosed("link cut for longer than hosts may be silent");
   EndPipe();
 }
 
-// So much traffic that the connection is stuck with more than the kernel takes, so that no
-// heartbeat gets through the queue either.
+// So much traffic that the connection is stuck with more than the kernel takes, as no heartbeat
+// would get through the queue.
 TEST_F(Link, SilentUnderMoreTrafficThanItsBuffersHoldIsNoticedAllTheSame) {
   TrafficOptions traffic;
   traffic.packet_bytes = 1400;

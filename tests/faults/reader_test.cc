@@ -38,9 +38,9 @@ TEST_F(Reader, KilledAndReplacedFiveTimesMissesNothing) {
   EndPipe();
 }
 
-// Longer than the heartbeat, and with more traffic than all buffers hold: the pressure reaches the
-// sender, which drops, and the connection stays, as nobody is gone.
-TEST_F(Reader, StoppedForLongerThanTheHeartbeatLosesNothingOnTheWire) {
+// Longer than a host may be silent, and with more traffic than all buffers hold: the pressure
+// reaches the sender, which drops, and the connection stays, as nobody is gone.
+TEST_F(Reader, StoppedForFifteenSecondsLosesNothingOnTheWire) {
   const Arguments small = {"--zmq-buffer", "100", "--zmq-buffer-bytes", "4MiB"};
   TrafficOptions traffic;
   traffic.packet_bytes = 1400;
@@ -60,24 +60,6 @@ TEST_F(Reader, StoppedForLongerThanTheHeartbeatLosesNothingOnTheWire) {
   EXPECT_EQ(IdsMetric("disconnects_total"), 0);
   const Books books = ExpectClosed("FIFO reader stopped for 15 s");
   EXPECT_EQ(books.receiver.lost, 0u);
-  EndPipe();
-}
-
-// libzmq aborts a program whose reading is held up when the other end closes and a heartbeat is
-// due.
-TEST_F(Reader, StoppedWhileTheSenderIsRestartedEndsNobody) {
-  ASSERT_NO_FATAL_FAILURE(StartPipe(kRate, {"--drain-timeout", "100ms"}, {"--zmq-buffer", "20"}));
-  reader_->Signal(SIGSTOP);
-  ASSERT_TRUE(WaitUntil([] { return GatewayMetric("buffered_packets") > 2000; }));
-  sender_->Kill();
-  ASSERT_NO_FATAL_FAILURE(StartGateway());
-  ASSERT_TRUE(WaitForTraffic(5 * kRate));
-  EXPECT_TRUE(receiver_->running()) << receiver_->Stderr();
-  reader_->Signal(SIGCONT);
-  ASSERT_TRUE(WaitForRead(2 * kRate));
-  generator_->Stop();
-  ExpectReaderIsWhole(0);
-  ExpectMemoryIsBounded();
   EndPipe();
 }
 
