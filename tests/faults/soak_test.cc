@@ -240,9 +240,9 @@ void Soak::PrintTable(const Peak& first, const Peak& last) const {
 }
 
 TEST_F(Soak, FaultsOneAfterTheOtherLeaveTheBooksClosedAndTheMemoryAsItWas) {
-  const auto seconds = static_cast<double>(FaultSetting("SECONDS", 600));
-  const auto every = static_cast<double>(FaultSetting("EVERY", 10));
-  const uint64_t rate = FaultSetting("PPS", 50'000);
+  const auto seconds = static_cast<double>(FaultSetting("SECONDS", 10));
+  const auto every = static_cast<double>(FaultSetting("EVERY", 1));
+  const uint64_t rate = FaultSetting("PPS", 5000);
   const uint64_t seed = FaultSetting("SEED", std::random_device()());
   std::printf("FAULT_SEED=%llu\n", Long(seed));
   random_.seed(seed);
