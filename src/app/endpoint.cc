@@ -161,7 +161,9 @@ bool LeavesTheHost(std::string_view endpoint) {
   if (endpoint.starts_with("ipc://") || endpoint.starts_with("inproc://")) {
     return false;
   }
-  const std::string_view address = endpoint.substr(endpoint.find("://") + 3);
+  const size_t scheme = endpoint.find("://");
+  const std::string_view address =
+      scheme == std::string_view::npos ? endpoint : endpoint.substr(scheme + 3);
   const std::string_view host = address.substr(0, address.rfind(':'));
   // 127.0.0.0/8 in digits: a name may begin like that too.
   const bool loopback =

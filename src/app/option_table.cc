@@ -261,7 +261,7 @@ std::vector<Option> DescribeOptions(ReceiverConfig* config, Actions* actions) {
        Integer({"max-senders", "ZeroMQ", "COUNT", "senders that are told apart"},
                &config->max_senders),
        Integer({"max-connections", "ZeroMQ", "COUNT",
-                "TCP connections at one time; beyond it newcomers wait until others leave"},
+                "connections at one time; beyond it newcomers are turned away"},
                &config->max_connections),
        KeyFile({"curve-key", "Encryption", "FILE",
                 "secret key of this receiver, as pcap-zmq-keygen makes it"},

@@ -83,11 +83,6 @@ Status ReceiverPipeline::Bind() {
 
 Status ReceiverPipeline::ReadKeys(PullOptions* options) {
   if (config_.curve_key.empty()) {
-    if (LeavesTheHost(config_.endpoint)) {
-      Log(LogLevel::kWarning, "anybody who reaches " + config_.endpoint +
-                                  " can send here, and nothing is encrypted; use --curve-key and "
-                                  "--authorized-keys");
-    }
     return {};
   }
   auto keys = ReadSecretKey(config_.curve_key);
@@ -123,6 +118,11 @@ Status ReceiverPipeline::Start() {
   }
   description_ = "listening on " + socket_->bound_endpoint() + ", writing to " + outputs;
   Log(LogLevel::kInfo, description_ + (http_ ? ", metrics on " + http_->bound_address() : ""));
+  if (config_.curve_key.empty() && LeavesTheHost(config_.endpoint)) {
+    Log(LogLevel::kWarning, "anybody who reaches " + config_.endpoint +
+                                " can send here, and nothing is encrypted; use --curve-key and "
+                                "--authorized-keys");
+  }
   socket_->StartGuard();
   thread_ = std::thread([this] {
     NameThisThread("receiver");

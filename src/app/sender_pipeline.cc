@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -59,12 +60,6 @@ SenderPipeline::~SenderPipeline() = default;
 
 Status SenderPipeline::ReadKeys() {
   if (config_.curve_key.empty()) {
-    for (const std::string& endpoint : config_.endpoints) {
-      if (LeavesTheHost(endpoint)) {
-        Log(LogLevel::kWarning,
-            "packets go to " + endpoint + " unencrypted; use --curve-key and --server-key");
-      }
-    }
     return {};
   }
   auto own = ReadSecretKey(config_.curve_key);
@@ -188,6 +183,12 @@ Status SenderPipeline::Start() {
   description_ =
       "reading " + FormatSource(config_.source) + ", sending to " + JoinNames(config_.endpoints);
   Log(LogLevel::kInfo, description_ + (http_ ? ", metrics on " + http_->bound_address() : ""));
+  if (const auto exposed = std::find_if(config_.endpoints.begin(), config_.endpoints.end(),
+                                        [](const auto& one) { return LeavesTheHost(one); });
+      config_.curve_key.empty() && exposed != config_.endpoints.end()) {
+    Log(LogLevel::kWarning,
+        "packets go to " + *exposed + " unencrypted; use --curve-key and --server-key");
+  }
   return {};
 }
 

@@ -55,6 +55,7 @@ enum class ConnectionRefusal {
   kMechanism,   ///< one side encrypts and the other does not
   kProtocol,    ///< not ZeroMQ's protocol, or encrypted for another receiver
   kIncomplete,  ///< it left, or said nothing, before the handshake was over
+  kLimit,       ///< as many were connected as may be (--max-connections)
   kCount
 };
 
@@ -69,7 +70,7 @@ inline constexpr std::array<std::string_view, kReasonCount<RejectReason>> kRejec
     "too_short",    "magic",  "version", "header",    "codec",   "inflate", "raw_length",
     "record_chain", "legacy", "control", "duplicate", "revoked", "foreign"};
 inline constexpr std::array<std::string_view, kReasonCount<ConnectionRefusal>>
-    kConnectionRefusalNames = {"unknown_key", "mechanism", "protocol", "incomplete"};
+    kConnectionRefusalNames = {"unknown_key", "mechanism", "protocol", "incomplete", "limit"};
 
 constexpr std::string_view Label(DropReason reason) {
   return kDropReasonNames[static_cast<size_t>(reason)];

@@ -114,7 +114,6 @@ struct SenderSnapshot {
 struct ConnectionStats {
   Gauge connected_peers;  ///< TCP connections, also those whose handshake is under way
   Counter disconnects;
-  Counter limit_hits;  ///< times that newcomers had to wait
   ReasonCounters<ConnectionRefusal> refused;
   Gauge authorized_keys;
 };

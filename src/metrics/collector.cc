@@ -89,7 +89,6 @@ void AddReceiver(Exposition* out, const ReceiverStats& receiver) {
   const ConnectionStats& connections = receiver.connections;
   out->Add(Metric::kReceiverConnectedPeers, {}, connections.connected_peers);
   out->Add(Metric::kReceiverDisconnects, {}, connections.disconnects);
-  out->Add(Metric::kReceiverConnectionLimitHits, {}, connections.limit_hits);
   AddReasons(out, Metric::kReceiverRefusedConnections, {}, connections.refused);
   out->Add(Metric::kReceiverAuthorizedKeys, {}, connections.authorized_keys);
 }

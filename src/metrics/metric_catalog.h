@@ -50,7 +50,6 @@ enum class Metric {
   kReceiverReceivedBytes,
   kReceiverConnectedPeers,
   kReceiverDisconnects,
-  kReceiverConnectionLimitHits,
   kReceiverRefusedConnections,
   kReceiverAuthorizedKeys,
   kReceiverSinkPackets,

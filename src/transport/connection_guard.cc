@@ -2,6 +2,7 @@
 #include "transport/connection_guard.h"
 
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -73,6 +74,8 @@ std::string_view Explain(ConnectionRefusal refusal) {
       return "one side encrypts and the other does not";
     case ConnectionRefusal::kProtocol:
       return "it does not speak the protocol, or expects another receiver's key";
+    case ConnectionRefusal::kLimit:
+      return "as many are connected as may be; see --max-connections";
     case ConnectionRefusal::kIncomplete:
     case ConnectionRefusal::kCount:
       break;
@@ -101,7 +104,7 @@ ConnectionGuard::ConnectionGuard(AuthorizedKeys* keys, size_t max_connections,
                                  ConnectionStats* stats)
     : keys_(keys),
       stats_(stats),
-      doorkeeper_(max_connections, stats),
+      max_connections_(max_connections),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       log_limits_(kReasonCount<ConnectionRefusal>, RateLimit(kLogBurst, kLogInterval)) {}
 
@@ -193,11 +196,8 @@ void ConnectionGuard::Answer(const std::vector<std::string>& request) {
 // ZeroMQ's one thread reports both in a row.
 void ConnectionGuard::TakeIn(const ConnectionEvent& event) {
   switch (event.number) {
-    case ZMQ_EVENT_LISTENING:
-      doorkeeper_.set_listener(event.value);
-      break;
     case ZMQ_EVENT_ACCEPTED:
-      peers_[event.value] = PeerAddress(event.value);
+      Accept(event.value);
       break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
       in_trouble_ = ConnectionRefusal::kIncomplete;
@@ -209,23 +209,40 @@ void ConnectionGuard::TakeIn(const ConnectionEvent& event) {
         in_trouble_ = ConnectionRefusal::kProtocol;
       }
       break;
-    case ZMQ_EVENT_DISCONNECTED: {
-      const auto peer = peers_.find(event.value);
-      if (in_trouble_) {
-        Refuse(*in_trouble_, peer != peers_.end() ? std::string_view(peer->second) : kNobody);
-        in_trouble_.reset();
-      }
-      if (peer != peers_.end()) {
-        peers_.erase(peer);
-      }
-      stats_->disconnects.Add();
+    case ZMQ_EVENT_DISCONNECTED:
+      Forget(event.value);
       break;
-    }
     default:
       break;
   }
-  stats_->connected_peers.Set(static_cast<int64_t>(peers_.size()));
-  doorkeeper_.Look(peers_.size());
+  stats_->connected_peers.Set(static_cast<int64_t>(inside_));
+}
+
+void ConnectionGuard::Accept(int fd) {
+  Peer peer{PeerAddress(fd), inside_ >= max_connections_};
+  if (peer.cut_off) {
+    ::shutdown(fd, SHUT_RDWR);
+    Refuse(ConnectionRefusal::kLimit, peer.address);
+  } else {
+    ++inside_;
+  }
+  peers_[fd] = std::move(peer);
+}
+
+void ConnectionGuard::Forget(int fd) {
+  const auto peer = peers_.find(fd);
+  if (peer == peers_.end()) {
+    return;
+  }
+  if (!peer->second.cut_off) {
+    --inside_;
+    stats_->disconnects.Add();
+    if (in_trouble_) {
+      Refuse(*in_trouble_, peer->second.address);
+    }
+  }
+  in_trouble_.reset();
+  peers_.erase(peer);
 }
 
 void ConnectionGuard::Refuse(ConnectionRefusal refusal, std::string_view address) {

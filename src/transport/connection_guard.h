@@ -18,7 +18,6 @@
 #include "base/stats.h"
 #include "base/unique_fd.h"
 #include "transport/authorized_keys.h"
-#include "transport/doorkeeper.h"
 #include "transport/socket_monitor.h"
 #include "transport/zmq_context.h"
 
@@ -28,9 +27,11 @@ namespace pcap_zmq {
 /// number of connections, and counts and logs those that come to nothing.
 ///
 /// ZeroMQ lets in every peer that knows the receiver's public key unless a handler of its
-/// authentication protocol says otherwise; this is the handler.
-/// Threads: made and destroyed by the thread that makes the socket; works in a thread of its own.
-/// Source:  ZeroMQ RFC 27 (ZAP).
+/// authentication protocol says otherwise; this is the handler.  And it accepts everybody, and
+/// spins when descriptors have run out, so who comes when there are enough is cut off at once,
+/// before its handshake: silent strangers cannot use up memory, nor the descriptors that outputs
+/// need. Threads: made and destroyed by the thread that makes the socket; works in a thread of its
+/// own. Source:  ZeroMQ RFC 27 (ZAP).
 class ConnectionGuard {
  public:
   /// Gets ready to answer, so that from then on nobody is let in unasked.  With `keys` null, who
@@ -52,19 +53,27 @@ class ConnectionGuard {
  private:
   ConnectionGuard(AuthorizedKeys* keys, size_t max_connections, ConnectionStats* stats);
 
+  struct Peer {
+    std::string address;
+    bool cut_off = false;
+  };
+
   void Run();
   void AnswerAll();
   void Answer(const std::vector<std::string>& request);
   void TakeIn(const ConnectionEvent& event);
+  void Accept(int fd);
+  void Forget(int fd);
   void Refuse(ConnectionRefusal refusal, std::string_view address);
 
   AuthorizedKeys* const keys_;
   ConnectionStats* const stats_;
   ZmqSocketHandle questions_;  // ZAP's
   SocketMonitor* monitor_ = nullptr;
-  Doorkeeper doorkeeper_;
+  const size_t max_connections_;
   UniqueFd stop_;                                // eventfd
-  std::map<int, std::string> peers_;             // addresses by descriptor
+  std::map<int, Peer> peers_;                    // by descriptor
+  size_t inside_ = 0;                            // those of them that were not cut off
   std::optional<ConnectionRefusal> in_trouble_;  // of the peer that is about to be disconnected
   // One a reason, so that those who knock at every door do not hide who tries a key.
   std::vector<RateLimit> log_limits_;

@@ -125,22 +125,26 @@ SendOutcome PushSocket::Send(Frame frame) {
   return SendOutcome::kAccepted;
 }
 
-// Runs in whatever thread lets go of the message last.
+// Runs in whatever thread lets go of the message last.  Who sees a frame in the account finds its
+// memory back in the pools.
 void PushSocket::OnReleased(void* /*data*/, void* hint) {
   auto* in_flight = static_cast<InFlight*>(hint);
-  if (Account* account = in_flight->account.get(); account != nullptr) {
-    account->frames.fetch_add(1, std::memory_order_relaxed);
-    account->packets.fetch_add(in_flight->frame.packet_count(), std::memory_order_relaxed);
-    account->bytes.fetch_add(in_flight->frame.size(), std::memory_order_relaxed);
-  }
+  const std::shared_ptr<Account> account = std::move(in_flight->account);
+  const uint64_t packets = in_flight->frame.packet_count();
+  const uint64_t bytes = in_flight->frame.size();
   const auto release_memory = in_flight->release_memory;
   void* const memory = in_flight->memory;
   in_flight->~InFlight();
   release_memory(memory);
+  if (account != nullptr) {
+    account->frames.fetch_add(1, std::memory_order_release);
+    account->packets.fetch_add(packets, std::memory_order_relaxed);
+    account->bytes.fetch_add(bytes, std::memory_order_relaxed);
+  }
 }
 
 PushSocket::Tally PushSocket::released() const {
-  return {account_->frames.load(std::memory_order_relaxed),
+  return {account_->frames.load(std::memory_order_acquire),
           account_->packets.load(std::memory_order_relaxed),
           account_->bytes.load(std::memory_order_relaxed)};
 }

@@ -88,7 +88,7 @@ TEST(LeavesTheHost, IsTrueOfAllButLocalEndpoints) {
   for (const char* endpoint :
        {"tcp://0.0.0.0:1", "tcp://*:1", "tcp://[::]:1", "tcp://ids.example.org:1", "tcp://eth0:1",
         "tcp://192.0.2.1:1", "tcp://127.example.org:1", "tcp://localhost.example.org:1",
-        "ws://192.0.2.1:1"}) {
+        "ws://192.0.2.1:1", "", "x", "://"}) {
     EXPECT_TRUE(LeavesTheHost(endpoint)) << endpoint;
   }
 }

@@ -153,7 +153,8 @@ TEST_F(Resource, ReceiverOutOfDescriptorsGoesOnAndComesBack) {
 }
 
 TEST_F(Resource, SenderOutOfDescriptorsGoesOnAndComesBack) {
-  ASSERT_NO_FATAL_FAILURE(StartPipe(kRate));
+  // As this test's own user, or its limits could not be changed.
+  ASSERT_NO_FATAL_FAILURE(StartPipe(kRate, {"--user", "root"}));
   const rlim_t before = LimitDescriptors(*sender_, OpenDescriptors(*sender_) + 4);
   std::vector<UniqueFd> connections;
   Connect(kSenderMetricsPort, 100, &connections);

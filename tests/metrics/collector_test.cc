@@ -155,7 +155,6 @@ TEST(ReceiverMetrics, EachCounterAppearsUnderItsOwnName) {
       {"received_bytes_total", "202"},
       {"connected_peers", "203"},
       {"disconnects_total", "204"},
-      {"connection_limit_hits_total", "299"},
       {"refused_connections_total{reason=\"unknown_key\"}", "223"},
       {"refused_connections_total{reason=\"protocol\"}", "0"},
       {"authorized_keys", "224"},

@@ -53,7 +53,6 @@ constexpr std::string_view kContract[] = {
     "pcap_zmq_receiver_received_bytes_total",
     "pcap_zmq_receiver_connected_peers",
     "pcap_zmq_receiver_disconnects_total",
-    "pcap_zmq_receiver_connection_limit_hits_total",
     "pcap_zmq_receiver_refused_connections_total{reason}",
     "pcap_zmq_receiver_authorized_keys",
     "pcap_zmq_receiver_sink_packets_total{sink}",

@@ -97,7 +97,6 @@ FilledReceiver::FilledReceiver() {
   receiver.connections.disconnects.Add(204);
   receiver.connections.refused.Add(ConnectionRefusal::kUnknownKey, 223);
   receiver.connections.authorized_keys.Set(224);
-  receiver.connections.limit_hits.Add(299);
   fifo.delivered_packets.Add(205);
   fifo.delivered_bytes.Add(206);
   fifo.rewritten_packets.Add(207);

@@ -211,6 +211,57 @@ TEST_F(ConnectionGuardTest, APeerThatLeavesDuringTheHandshakeIsCounted) {
   EXPECT_TRUE(WaitUntil([&] { return Refused(ConnectionRefusal::kIncomplete) > before; }));
 }
 
+TEST_F(ConnectionGuardTest, WhoComesAtTheLimitIsTurnedAwayAndComesInWhenOthersHaveLeft) {
+  PullOptions options;
+  options.endpoint = kAnyPort;
+  options.max_connections = 2;
+  const auto pull = BindOrFail(options);
+  auto first = ConnectOrFail(pull->bound_endpoint());
+  const auto second = ConnectOrFail(pull->bound_endpoint());
+  ASSERT_TRUE(WaitUntil([&] { return stats_.connections.connected_peers.Value() == 2; }));
+  EXPECT_EQ(Refused(ConnectionRefusal::kLimit), 0U);
+  const auto third = ConnectOrFail(pull->bound_endpoint());
+  ASSERT_TRUE(WaitUntil([&] { return Refused(ConnectionRefusal::kLimit) >= 2; }));
+  EXPECT_EQ(stats_.connections.connected_peers.Value(), 2);
+  // Those inside are served as before.
+  for (uint64_t i = 10; i < 50; ++i) {
+    ASSERT_EQ(Send(i % 2 == 0 ? first.get() : second.get(), FrameBytes(i, 100)),
+              SendOutcome::kAccepted);
+    EXPECT_EQ(ReceiveBytes(pull.get()), FrameBytes(i, 100));
+  }
+  first.reset();
+  ASSERT_TRUE(Connects(third.get()));
+  ASSERT_TRUE(WaitUntil([&] { return stats_.connections.connected_peers.Value() == 2; }));
+  ASSERT_EQ(Send(third.get(), FrameBytes(3, 100)), SendOutcome::kAccepted);
+  EXPECT_EQ(ReceiveBytes(pull.get()), FrameBytes(3, 100));
+}
+
+TEST_F(ConnectionGuardTest, ASenderTurnedAwayAtTheLimitLosesNothingWhereThereAreKeys) {
+  pull_.reset();
+  PullOptions options;
+  options.endpoint = kAnyPort;
+  options.keys = server_keys_;
+  options.authorized = &authorized_;
+  options.max_connections = 1;
+  ASSERT_TRUE(WaitUntil([&] {
+    auto bound = PullSocket::Bind(*context_, options, &stats_);
+    pull_ = bound.ok() ? WithGuard(bound.Take()) : nullptr;
+    return pull_ != nullptr;
+  }));
+  endpoint_ = pull_->bound_endpoint();
+  auto inside = ConnectAs(Authorize("inside"));
+  ASSERT_TRUE(Arrives(inside.get(), 1));
+  const auto outside = ConnectAs(Authorize("outside"));
+  for (uint64_t i = 0; i < 20; ++i) {
+    ASSERT_EQ(Send(outside.get(), FrameBytes(i, 100)), SendOutcome::kAccepted);
+  }
+  ASSERT_TRUE(WaitUntil([&] { return Refused(ConnectionRefusal::kLimit) >= 3; }));
+  inside.reset();
+  for (uint64_t i = 0; i < 20; ++i) {
+    EXPECT_EQ(ReceiveBytes(pull_.get()), FrameBytes(i, 100));
+  }
+}
+
 TEST_F(ConnectionGuardTest, AContextHasOneGuardThatAsksForKeys) {
   PullOptions options;
   options.endpoint = kAnyPort;
