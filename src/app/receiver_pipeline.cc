@@ -90,16 +90,20 @@ Status ReceiverPipeline::ReadKeys(PullOptions* options) {
     return keys.error();
   }
   authorized_ = std::make_unique<AuthorizedKeys>(config_.authorized_keys);
-  if (Status read = authorized_->Refresh(); !read.ok()) {
-    return read;
-  }
-  Log(LogLevel::kInfo, "encrypting; this receiver's public key is " + keys.value().public_key);
+  public_key_ = keys.value().public_key;
   options->keys = keys.Take();
   options->authorized = authorized_.get();
   return {};
 }
 
 Status ReceiverPipeline::Start() {
+  // With the rights that it is going to be read with again and again.
+  if (authorized_ != nullptr) {
+    if (Status read = authorized_->Refresh(); !read.ok()) {
+      return read;
+    }
+    Log(LogLevel::kInfo, "encrypting; this receiver's public key is " + public_key_);
+  }
   for (const OutputSpec& output : config_.outputs) {
     SinkStats& stats = sink_stats_.emplace_back(output.label);
     auto sink = OpenSink(output, &stats);
@@ -274,7 +278,7 @@ int ReceiverPipeline::ReceiveSome() {
   while (frames < kFramesPerTurn && socket_->Receive(&frame)) {
     ++frames;
     blocks_.clear();
-    decoder_.Decode(std::move(frame), &blocks_, socket_->key_name());
+    decoder_.Decode(std::move(frame), &blocks_, socket_->sender_key());
     for (RecordBlockPtr& block : blocks_) {
       for (size_t sink = 0; sink + 1 < sinks_.size(); ++sink) {
         sinks_[sink]->Deliver(block);

@@ -86,6 +86,7 @@ class ReceiverPipeline {
   SenderTable senders_;
   std::deque<SinkStats> sink_stats_;
   std::unique_ptr<AuthorizedKeys> authorized_;  // where senders need keys
+  std::string public_key_;                      // likewise
   std::unique_ptr<ZmqContext> context_;
   std::unique_ptr<PullSocket> socket_;
   FrameDecoder decoder_;

@@ -24,4 +24,13 @@ inline constexpr bool IsSenderName(std::string_view name) {
          std::all_of(name.begin(), name.end(), IsSenderNameCharacter);
 }
 
+/// Names under which a receiver sums up those who have none of their own.
+inline constexpr std::string_view kUnnamedSender = "unnamed";
+inline constexpr std::string_view kOtherSenders = "other";
+inline constexpr std::string_view kLegacySenders = "legacy";
+
+inline constexpr bool IsReservedSenderName(std::string_view name) {
+  return name == kUnnamedSender || name == kOtherSenders || name == kLegacySenders;
+}
+
 }  // namespace pcap_zmq

@@ -27,42 +27,42 @@ FrameDecoder::FrameDecoder(SenderTable* senders, ReceiverStats* stats)
       legacy_(&pool_) {}
 
 void FrameDecoder::Decode(Frame message, std::vector<RecordBlockPtr>* out,
-                          std::string_view key_name) {
+                          const SenderKey& sender_key) {
   stats_->received_bytes.Add(message.size());
   if (!message.empty() && message.data()[0] <= kLegacySquashedTag) {
-    DecodeLegacy(message, out, key_name);
+    DecodeLegacy(message, out, sender_key);
     return;
   }
   RejectReason reason{};
   const std::optional<FrameHeader> header = ParseFrameHeader(message.bytes(), &reason);
   if (!header.has_value()) {
     Reject(reason);
-  } else if (!key_name.empty() && !senders_->BelongsTo(header->stream_id, key_name)) {
+  } else if (!sender_key.key.empty() && !senders_->BelongsTo(header->stream_id, sender_key)) {
     Reject(RejectReason::kForeign);
   } else if (header->control) {
-    DecodeControl(*header, message, key_name);
+    DecodeControl(*header, message, sender_key);
   } else {
-    DecodeData(*header, std::move(message), out, key_name);
+    DecodeData(*header, std::move(message), out, sender_key);
   }
 }
 
 void FrameDecoder::DecodeLegacy(const Frame& message, std::vector<RecordBlockPtr>* out,
-                                std::string_view key_name) {
+                                const SenderKey& sender_key) {
   const LegacyDecoder::Outcome outcome = legacy_.Decode(message.bytes(), out);
   if (outcome.damaged) {
     Reject(RejectReason::kLegacy);
   }
   if (outcome.packets > 0) {
-    senders_->AcceptLegacy(outcome.packets, outcome.bytes, key_name);
+    senders_->AcceptLegacy(outcome.packets, outcome.bytes, sender_key);
   }
 }
 
 void FrameDecoder::DecodeControl(const FrameHeader& header, const Frame& message,
-                                 std::string_view key_name) {
+                                 const SenderKey& sender_key) {
   const std::optional<ControlReport> report =
       ParseControl(message.bytes().subspan(kFrameHeaderBytes));
   if (report.has_value()) {
-    senders_->AcceptControl(header, *report, key_name);
+    senders_->AcceptControl(header, *report, sender_key);
   } else {
     Reject(RejectReason::kControl);
   }
@@ -86,7 +86,7 @@ bool FrameDecoder::Unpack(const FrameHeader& header, const Frame& message, Frame
 }
 
 void FrameDecoder::DecodeData(const FrameHeader& header, Frame message,
-                              std::vector<RecordBlockPtr>* out, std::string_view key_name) {
+                              std::vector<RecordBlockPtr>* out, const SenderKey& sender_key) {
   size_t payload_at = kFrameHeaderBytes;
   if (header.codec != Codec::kPlain) {
     Frame unpacked;
@@ -102,7 +102,7 @@ void FrameDecoder::DecodeData(const FrameHeader& header, Frame message,
     Reject(RejectReason::kRecordChain);
     return;
   }
-  if (!senders_->Accept(header, chain.packet_count, chain.bytes, key_name)) {
+  if (!senders_->Accept(header, chain.packet_count, chain.bytes, sender_key)) {
     Reject(RejectReason::kDuplicate);
     return;
   }

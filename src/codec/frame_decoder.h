@@ -5,11 +5,11 @@
 
 #include <cstdint>
 #include <memory>
-#include <string_view>
 #include <vector>
 
 #include "base/frame.h"
 #include "base/record_block.h"
+#include "base/sender_key.h"
 #include "base/stats.h"
 #include "codec/compression.h"
 #include "codec/frame_format.h"
@@ -26,17 +26,17 @@ class FrameDecoder {
   FrameDecoder(SenderTable* senders, ReceiverStats* stats);
 
   /// Decodes one message, appending its packets to `out`: nothing for control frames and refused
-  /// ones.  `key_name` is the name under which its sender's key is authorized; empty without keys.
+  /// ones.  `sender_key` is its sender's, where senders have keys.
   /// Owns:    takes `message`; a plain frame's block keeps it, without a copy.
   /// Errors:  none; damage is counted in the stats, and packets lost by it in the sender table.
-  void Decode(Frame message, std::vector<RecordBlockPtr>* out, std::string_view key_name = {});
+  void Decode(Frame message, std::vector<RecordBlockPtr>* out, const SenderKey& sender_key = {});
 
  private:
   void DecodeLegacy(const Frame& message, std::vector<RecordBlockPtr>* out,
-                    std::string_view key_name);
-  void DecodeControl(const FrameHeader& header, const Frame& message, std::string_view key_name);
+                    const SenderKey& sender_key);
+  void DecodeControl(const FrameHeader& header, const Frame& message, const SenderKey& sender_key);
   void DecodeData(const FrameHeader& header, Frame message, std::vector<RecordBlockPtr>* out,
-                  std::string_view key_name);
+                  const SenderKey& sender_key);
   bool Unpack(const FrameHeader& header, const Frame& message, Frame* unpacked);
   void Reject(RejectReason reason) { stats_->rejected_frames.Add(reason); }
 

@@ -4,12 +4,10 @@
 #include <algorithm>
 #include <iterator>
 
+#include "base/sender_name.h"
+
 namespace pcap_zmq {
 namespace {
-
-constexpr std::string_view kUnnamed = "unnamed";
-constexpr std::string_view kOther = "other";
-constexpr std::string_view kLegacy = "legacy";
 
 // More open gaps than this come only from a broken or hostile sender; the oldest is settled early.
 constexpr size_t kMaxGaps = 64;
@@ -20,10 +18,10 @@ SenderTable::SenderTable(size_t max_senders, const Clock* clock)
     : max_senders_(max_senders), clock_(clock) {}
 
 bool SenderTable::Accept(const FrameHeader& header, uint32_t valid_packets, uint64_t bytes,
-                         std::string_view key_name) {
+                         const SenderKey& sender_key) {
   const Nanoseconds now = clock_->MonotonicNow();
   const std::lock_guard lock(mutex_);
-  Stream* stream = FindOrAddStream(header, key_name, now);
+  Stream* stream = FindOrAddStream(header, sender_key, now);
   const uint64_t begin = header.first_ordinal;
   const uint64_t end = begin + header.packet_count;
   if (begin < stream->next_ordinal) {
@@ -44,15 +42,15 @@ bool SenderTable::Accept(const FrameHeader& header, uint32_t valid_packets, uint
 }
 
 void SenderTable::AcceptControl(const FrameHeader& header, const ControlReport& report,
-                                std::string_view key_name) {
+                                const SenderKey& sender_key) {
   const Nanoseconds now = clock_->MonotonicNow();
   const std::lock_guard lock(mutex_);
-  Stream* stream = FindOrAddStream(header, key_name, now);
+  Stream* stream = FindOrAddStream(header, sender_key, now);
   if (header.first_ordinal > stream->next_ordinal) {
     AddGap(stream, stream->next_ordinal, header.first_ordinal, now, false);
     stream->next_ordinal = header.first_ordinal;
   }
-  if (key_name.empty() &&
+  if (sender_key.key.empty() &&
       (stream->sender == &stream->unclaimed || stream->sender->totals.name != report.name)) {
     NameStream(stream, report.name);
   }
@@ -65,15 +63,15 @@ void SenderTable::AcceptControl(const FrameHeader& header, const ControlReport& 
   totals.totals = report.totals;
 }
 
-bool SenderTable::BelongsTo(uint64_t stream_id, std::string_view key_name) const {
+bool SenderTable::BelongsTo(uint64_t stream_id, const SenderKey& sender_key) const {
   const std::lock_guard lock(mutex_);
   const auto found = streams_.find(stream_id);
-  return found == streams_.end() || found->second.key_name == key_name;
+  return found == streams_.end() || found->second.key == sender_key.key;
 }
 
-void SenderTable::AcceptLegacy(uint32_t packets, uint64_t bytes, std::string_view key_name) {
+void SenderTable::AcceptLegacy(uint32_t packets, uint64_t bytes, const SenderKey& sender_key) {
   const std::lock_guard lock(mutex_);
-  Sender* sender = FindOrAddSender(key_name.empty() ? kLegacy : key_name);
+  Sender* sender = FindOrAddSender(sender_key.key.empty() ? kLegacySenders : sender_key.name);
   sender->last_heard = clock_->MonotonicNow();
   ++sender->totals.frames;
   sender->totals.packets += packets;
@@ -93,7 +91,7 @@ void SenderTable::Settle() {
       return true;
     });
     if (stream.sender == &stream.unclaimed && now - stream.first_heard >= kNamingTime) {
-      NameStream(&stream, kUnnamed);
+      NameStream(&stream, kUnnamedSender);
     }
   }
 }
@@ -114,7 +112,7 @@ std::vector<SenderSnapshot> SenderTable::Snapshot() const {
 }
 
 SenderTable::Stream* SenderTable::FindOrAddStream(const FrameHeader& header,
-                                                  std::string_view key_name, Nanoseconds now) {
+                                                  const SenderKey& sender_key, Nanoseconds now) {
   auto found = streams_.find(header.stream_id);
   if (found == streams_.end()) {
     if (streams_.size() >= 4 * max_senders_) {
@@ -125,15 +123,17 @@ SenderTable::Stream* SenderTable::FindOrAddStream(const FrameHeader& header,
     stream.sender = &stream.unclaimed;
     stream.first_heard = now;
     stream.next_ordinal = header.first_ordinal;
-    if (!key_name.empty()) {
-      stream.key_name = key_name;
-      NameStream(&stream, key_name);
-    }
+    stream.key = sender_key.key;
     AddGap(&stream, 0, header.first_ordinal, now, true);
   }
-  found->second.last_heard = now;
-  found->second.sender->last_heard = now;
-  return &found->second;
+  Stream& stream = found->second;
+  // At its first frame, and when its key has got another name since.
+  if (!sender_key.key.empty() && stream.sender->totals.name != sender_key.name) {
+    NameStream(&stream, sender_key.name);
+  }
+  stream.last_heard = now;
+  stream.sender->last_heard = now;
+  return &stream;
 }
 
 void SenderTable::NameStream(Stream* stream, std::string_view name) {
@@ -152,10 +152,9 @@ void SenderTable::NameStream(Stream* stream, std::string_view name) {
 }
 
 SenderTable::Sender* SenderTable::FindOrAddSender(std::string_view name) {
-  std::string key(name.empty() ? kUnnamed : name);
-  const bool reserved = key == kUnnamed || key == kOther || key == kLegacy;
-  if (!reserved && !senders_.contains(key) && senders_.size() >= max_senders_) {
-    key = kOther;
+  std::string key(name.empty() ? kUnnamedSender : name);
+  if (!IsReservedSenderName(key) && !senders_.contains(key) && senders_.size() >= max_senders_) {
+    key = kOtherSenders;
   }
   Sender& sender = senders_[key];
   sender.totals.name = key;
@@ -209,7 +208,7 @@ void SenderTable::EvictOldestStream() {
     SettleGap(&oldest->second, gap);
   }
   if (oldest->second.sender == &oldest->second.unclaimed) {
-    NameStream(&oldest->second, kUnnamed);
+    NameStream(&oldest->second, kUnnamedSender);
   }
   streams_.erase(oldest);
 }

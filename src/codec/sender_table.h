@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/sender_key.h"
 #include "base/stats.h"
 #include "codec/control_frame.h"
 #include "codec/frame_format.h"
@@ -45,17 +46,17 @@ class SenderTable {
   /// headers.
   /// Errors:  false when the stream's packets were accepted before: do not deliver them.
   bool Accept(const FrameHeader& header, uint32_t valid_packets, uint64_t bytes,
-              std::string_view key_name = {});
+              const SenderKey& sender_key = {});
 
   /// Accounts for a control frame.
   void AcceptControl(const FrameHeader& header, const ControlReport& report,
-                     std::string_view key_name = {});
+                     const SenderKey& sender_key = {});
 
   /// Whether the stream is that key's, or nobody's yet.
-  bool BelongsTo(uint64_t stream_id, std::string_view key_name) const;
+  bool BelongsTo(uint64_t stream_id, const SenderKey& sender_key) const;
 
   /// Accounts for a message of the 2012 sender.
-  void AcceptLegacy(uint32_t packets, uint64_t bytes, std::string_view key_name = {});
+  void AcceptLegacy(uint32_t packets, uint64_t bytes, const SenderKey& sender_key = {});
 
   /// Settles gaps that are due.  Call about once a second.
   void Settle();
@@ -78,14 +79,14 @@ class SenderTable {
   struct Stream {
     Sender* sender = nullptr;  // `unclaimed` until the stream is named
     Sender unclaimed;          // what is not in any snapshot yet
-    std::string key_name;      // empty where senders have no keys
+    std::string key;           // of its sender; empty where senders have none
     Nanoseconds first_heard = 0;
     uint64_t next_ordinal = 0;
     std::vector<Gap> gaps;
     Nanoseconds last_heard = 0;
   };
 
-  Stream* FindOrAddStream(const FrameHeader& header, std::string_view key_name, Nanoseconds now);
+  Stream* FindOrAddStream(const FrameHeader& header, const SenderKey& sender_key, Nanoseconds now);
   // The stream's packets count for `name` from now on, and so do those that nobody had claimed.
   void NameStream(Stream* stream, std::string_view name);
   Sender* FindOrAddSender(std::string_view name);

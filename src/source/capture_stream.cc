@@ -17,7 +17,7 @@ constexpr size_t kChunk = size_t{64} * 1024;  // what a pipe holds by default
 // Nothing that libpcap accepts is larger.
 constexpr uint32_t kMaxRecord = 16 * 1024 * 1024;
 // Blocks without a packet that are kept for libpcap until a packet follows.
-constexpr size_t kMaxPrelude = 16 * 1024 * 1024;
+constexpr size_t kMaxPrelude = size_t{16} * 1024 * 1024;
 
 constexpr size_t kPcapHeader = 24;
 constexpr size_t kPcapRecordHeader = 16;

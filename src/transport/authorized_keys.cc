@@ -78,9 +78,10 @@ void AuthorizedKeys::Load() {
   for (const Entry& entry : entries_) {
     const std::string path = directory_ + "/" + entry.file;
     const std::string name = entry.file.substr(0, entry.file.size() - kSuffix.size());
-    if (!IsSenderName(name)) {
-      Log(LogLevel::kWarning, path + " authorizes nobody: '" + name + "' is not a sender's name (" +
-                                  std::string(kSenderNameRule) + ")");
+    if (!IsSenderName(name) || IsReservedSenderName(name)) {
+      std::string warning = path;
+      warning.append(" authorizes nobody: '").append(name).append("' is no name for a sender (");
+      Log(LogLevel::kWarning, warning.append(kSenderNameRule).append(", and not a reserved one)"));
       continue;
     }
     Result<std::string> key = ReadPublicKey(path);

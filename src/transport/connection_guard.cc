@@ -219,6 +219,7 @@ void ConnectionGuard::TakeIn(const ConnectionEvent& event) {
 }
 
 void ConnectionGuard::Accept(int fd) {
+  Forget(fd);  // should its end have gone unreported
   Peer peer{PeerAddress(fd), inside_ >= max_connections_};
   if (peer.cut_off) {
     ::shutdown(fd, SHUT_RDWR);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "transport/peer_address.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include <netdb.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -15,16 +14,13 @@ std::string PeerAddress(int fd) {
   if (::getpeername(fd, reinterpret_cast<sockaddr*>(&address), &length) != 0) {
     return {};
   }
-  const void* bytes = nullptr;
-  if (address.ss_family == AF_INET) {
-    bytes = &reinterpret_cast<const sockaddr_in*>(&address)->sin_addr;
-  } else if (address.ss_family == AF_INET6) {
-    bytes = &reinterpret_cast<const sockaddr_in6*>(&address)->sin6_addr;
-  } else {
+  if (address.ss_family != AF_INET && address.ss_family != AF_INET6) {
     return kLocalPeer;
   }
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  ::inet_ntop(address.ss_family, bytes, text.data(), text.size());
+  // As ZeroMQ writes it, with the zone of a link-local address.
+  std::array<char, NI_MAXHOST> text{};
+  ::getnameinfo(reinterpret_cast<const sockaddr*>(&address), length, text.data(), text.size(),
+                nullptr, 0, NI_NUMERICHOST);
   return text.data();
 }
 

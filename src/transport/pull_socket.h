@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "base/sender_key.h"
 #include "base/stats.h"
 #include "transport/authorized_keys.h"
 #include "transport/connection_guard.h"
@@ -47,9 +48,9 @@ class PullSocket final : public FrameReceiver {
   bool Receive(Frame* frame) override;
   bool Wait(std::span<const int> fds, Nanoseconds timeout) override;
 
-  /// The name under which the key of the last frame's sender is authorized; empty without keys.
+  /// The sender of the last frame.
   /// Owns:    valid until the next Receive().
-  std::string_view key_name() const { return key_name_; }
+  SenderKey sender_key() const { return {key_, key_name_}; }
 
   /// The endpoint with its real port.
   const std::string& bound_endpoint() const { return bound_endpoint_; }

@@ -237,7 +237,8 @@ void PushSocket::NoteHandshakeFailure(const ConnectionEvent& event) {
                           "--authorized-keys"
                         : "the receiver wants encryption; use --curve-key and --server-key";
   }
-  if (reason != told_failure_) {
+  uint64_t unsaid = 0;
+  if (reason != told_failure_ && log_limit_.Take(SystemClock().MonotonicNow(), &unsaid)) {
     Log(LogLevel::kWarning, "no handshake with " + options_.endpoint + ": " + reason);
     told_failure_ = std::move(reason);
   }

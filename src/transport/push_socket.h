@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 
+#include "base/rate_limit.h"
 #include "base/result.h"
 #include "transport/curve_keys.h"
 #include "transport/frame_transport.h"
@@ -110,6 +111,7 @@ class PushSocket final : public FrameSender {
   bool given_up_ = false;           // the last connection ended, and no other has been tried since
   Nanoseconds given_up_since_ = 0;  // as far as polls have noticed it; 0 otherwise
   uint64_t handshake_failures_ = 0;
+  RateLimit log_limit_{3, 10 * kNanosPerSecond};  // two failures may take turns
   std::string told_failure_;  // the last one that was logged, until a handshake succeeds
   SilenceWatch silence_watch_;
   FramePool in_flight_pool_;  // of InFlight objects

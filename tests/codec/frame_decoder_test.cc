@@ -270,7 +270,7 @@ TEST(FrameDecoder, FramesOfAnotherKeysStreamAreRefusedAndHarmNobody) {
   std::vector<RecordBlockPtr> blocks;
   const auto decode = [&](const Bytes& frame, std::string_view key_name) {
     blocks.clear();
-    decoder.Decode(testing::MessageOf(frame), &blocks, key_name);
+    decoder.Decode(testing::MessageOf(frame), &blocks, {key_name, key_name});
     return PacketsIn(blocks);
   };
   EXPECT_EQ(decode(DataFrame(1, 0, SomePackets(2)), "gw-1"), 2U);

@@ -366,12 +366,15 @@ TEST_F(SenderTableTest, SnapshotsAreTakenWhileFramesArrive) {
 // Where senders have keys.
 class KeyedSenderTable : public SenderTableTest {
  protected:
+  // Here a key is spelled like its first name.
+  static SenderKey KeyOf(std::string_view name) { return {name, name}; }
+
   bool DataOf(std::string_view key_name, uint64_t stream_id, uint64_t first_ordinal) {
     FrameHeader header;
     header.stream_id = stream_id;
     header.first_ordinal = first_ordinal;
     header.packet_count = 1;
-    return table_.Accept(header, 1, 100, key_name);
+    return table_.Accept(header, 1, 100, KeyOf(key_name));
   }
 };
 
@@ -388,19 +391,32 @@ TEST_F(KeyedSenderTable, AControlFrameCannotClaimAnothersName) {
   header.control = true;
   header.stream_id = 1;
   header.first_ordinal = 1;
-  table_.AcceptControl(header, {"gw-2", "1.0", {}}, "gw-1");
+  table_.AcceptControl(header, {"gw-2", "1.0", {}}, KeyOf("gw-1"));
   ExpectSender("gw-1", 1, 0, 0);
   EXPECT_TRUE(Sender("gw-1").has_totals);
   EXPECT_EQ(Sender("gw-2").name, "");
 }
 
 TEST_F(KeyedSenderTable, AStreamBelongsToTheKeyItWasFirstHeardOfWith) {
-  EXPECT_TRUE(table_.BelongsTo(1, "gw-1"));
-  EXPECT_TRUE(table_.BelongsTo(1, "gw-2")) << "nobody's yet";
+  EXPECT_TRUE(table_.BelongsTo(1, KeyOf("gw-1")));
+  EXPECT_TRUE(table_.BelongsTo(1, KeyOf("gw-2"))) << "nobody's yet";
   ASSERT_TRUE(DataOf("gw-1", 1, 0));
-  EXPECT_TRUE(table_.BelongsTo(1, "gw-1"));
-  EXPECT_FALSE(table_.BelongsTo(1, "gw-2"));
-  EXPECT_FALSE(table_.BelongsTo(1, ""));
+  EXPECT_TRUE(table_.BelongsTo(1, KeyOf("gw-1")));
+  EXPECT_FALSE(table_.BelongsTo(1, KeyOf("gw-2")));
+  EXPECT_FALSE(table_.BelongsTo(1, {}));
+}
+
+TEST_F(KeyedSenderTable, AKeyThatGetsAnotherNameGoesOnUnderIt) {
+  ASSERT_TRUE(DataOf("gw-1", 1, 0));
+  const SenderKey renamed{"gw-1", "paris"};
+  EXPECT_TRUE(table_.BelongsTo(1, renamed));
+  FrameHeader header;
+  header.stream_id = 1;
+  header.first_ordinal = 1;
+  header.packet_count = 1;
+  EXPECT_TRUE(table_.Accept(header, 1, 100, renamed));
+  ExpectSender("gw-1", 1, 0, 0);
+  ExpectSender("paris", 1, 0, 0);
 }
 
 TEST_F(KeyedSenderTable, OneKeyMayHaveSeveralStreams) {
@@ -410,7 +426,7 @@ TEST_F(KeyedSenderTable, OneKeyMayHaveSeveralStreams) {
 }
 
 TEST_F(KeyedSenderTable, MessagesOfThe2012SenderCountForItsKey) {
-  table_.AcceptLegacy(3, 300, "old");
+  table_.AcceptLegacy(3, 300, KeyOf("old"));
   ExpectSender("old", 3, 0, 0);
 }
 

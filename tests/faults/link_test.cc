@@ -46,7 +46,6 @@ TEST_F(Link, SilentForTenSecondsIsNoticedAndReconnects) {
   RestoreLink();
   ASSERT_TRUE(WaitUntil([] { return Connected() == 1; }));
   ASSERT_TRUE(WaitForRead(4 * kRate));
-  EXPECT_GE(IdsMetric("disconnects_total"), 0);
   ExpectClosed("link cut for longer than hosts may be silent");
   EndPipe();
 }

@@ -36,7 +36,7 @@ class HostilePeers : public HostileTest {
 };
 
 TEST_F(HostilePeers, ThoseWhoSayNothingOrHalfAGreetingAreCutOff) {
-  constexpr int kOfEach = 490;
+  constexpr int kOfEach = 240;
   constexpr int kSlow = 10;
   const std::string greeting = ZmtpGreeting();
   std::deque<RawPeer> peers;

@@ -87,6 +87,7 @@ TEST_F(AuthorizedKeysTest, WhatIsNoKeyAuthorizesNobodyAndHarmsNoOther) {
   dir_.Write("empty.pub", "");
   dir_.Write("has space.pub", Key());
   dir_.Write(".pub", Key());
+  dir_.Write("other.pub", Key());
   dir_.Write("README", "public keys of our gateways");
   dir_.Write("own.key", Key());
   std::filesystem::create_directory(dir_.File("directory.pub"));
