@@ -49,7 +49,7 @@ void RaiseDescriptorLimit() {
 }
 
 size_t ConnectionsWithinLimit(size_t wanted) {
-  // Outputs, the metrics' clients, libraries; and who gets in while the door is closing.
+  // Outputs, the metrics' clients, libraries; and who is about to be cut off.
   constexpr rlim_t kReserve = 256;
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {

@@ -327,7 +327,7 @@ bool SenderPump::DrainIsOver() {
   const Nanoseconds now = clock_->MonotonicNow();
   stats_->heartbeat.Beat(now);
   if (stop_->requested()) {
-    return now >= stop_->deadline();  // which a second signal brings forward
+    return now >= stop_->deadline();  // which a later SIGINT brings forward
   }
   if (const uint64_t frames = stats_->sent_frames.Value(); frames != drained_frames_) {
     drained_frames_ = frames;

@@ -37,8 +37,8 @@ void SilenceWatch::Look(const std::set<int>& connections, Nanoseconds now) {
     } else if (now - silent_since_.try_emplace(fd, now).first->second >= kPatience) {
       silent_since_.erase(fd);
       Log(LogLevel::kWarning, "a receiver's host no longer answers; connecting anew");
-      // Should the descriptor have become another's in this moment, that was a probe's connection
-      // to the metrics: nothing else opens sockets.
+      // Should the descriptor have become another socket's in this moment, that one is made anew by
+      // whoever needs it.
       ::shutdown(fd, SHUT_RDWR);
     }
   }
