@@ -89,8 +89,12 @@ Result<std::unique_ptr<LiveSource>> LiveSource::OpenLive(const LiveOptions& opti
   if (pcap_setnonblock(pcap, 1, error_text.data()) != 0) {
     return RuntimeError("cannot capture on " + options.interface + ": " + error_text.data());
   }
-  return std::unique_ptr<LiveSource>(
+  auto source = std::unique_ptr<LiveSource>(
       new LiveSource(std::move(handle), link_type.value(), options, stats, clock, stop));
+  if (!options.filter.empty()) {
+    source->NewLosses();  // What found no room before the filter stood was not asked for.
+  }
+  return source;
 }
 
 ReadStatus LiveSource::Read(PacketBatch* batch, Nanoseconds timeout) {
@@ -141,14 +145,18 @@ void LiveSource::StopIntake() {
 
 void LiveSource::CountLosses() {
   losses_counted_at_ = clock_->MonotonicNow();
+  source_->kernel_lost_packets.Add(NewLosses());
+}
+
+uint32_t LiveSource::NewLosses() {
   pcap_stat totals{};
   if (pcap_stats(handle_.get(), &totals) != 0) {
-    return;
+    return 0;
   }
   const uint32_t losses = totals.ps_drop + totals.ps_ifdrop;
   const uint32_t more = losses - std::exchange(losses_seen_, losses);
   // The counters wrap; what looks like half their range is a driver that started anew.
-  source_->kernel_lost_packets.Add(more <= INT32_MAX ? more : 0);
+  return more <= INT32_MAX ? more : 0;
 }
 
 }  // namespace pcap_zmq

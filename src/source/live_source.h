@@ -45,6 +45,7 @@ class LiveSource final : public PcapSource {
              const Clock* clock, const StopEvent* stop);
   void Fill(PacketBatch* batch);
   void CountLosses();
+  uint32_t NewLosses();
 
   const std::string label_;
   const Clock* clock_;
