@@ -277,6 +277,9 @@ int ReceiverPipeline::ReceiveSome() {
   int frames = 0;
   while (frames < kFramesPerTurn && socket_->Receive(&frame)) {
     ++frames;
+    if (frame.data() == nullptr) {
+      continue;
+    }
     blocks_.clear();
     decoder_.Decode(std::move(frame), &blocks_, socket_->sender_key());
     for (RecordBlockPtr& block : blocks_) {

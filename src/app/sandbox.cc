@@ -165,10 +165,14 @@ constexpr Names kSanitizer = {"ptrace",
                               "unlink",
                               "ftruncate"};
 
+// TCGETS2, by which isatty() asks from glibc 2.42 on; its own macro needs a header that gets in the
+// way of others.
+constexpr unsigned long kTerminalQuestion2 = _IOC(_IOC_READ, 'T', 0x2a, 44);
+
 // What a terminal, a pipe and an interface are asked; none of these changes one.
 constexpr auto kQuestions =
-    std::to_array<unsigned long>({FIONREAD, FIONBIO, TCGETS, TIOCGWINSZ, SIOCGIFFLAGS, SIOCGIFINDEX,
-                                  SIOCGIFNAME, SIOCGIFCONF, SIOCOUTQ});
+    std::to_array<unsigned long>({FIONREAD, FIONBIO, TCGETS, kTerminalQuestion2, TIOCGWINSZ,
+                                  SIOCGIFFLAGS, SIOCGIFINDEX, SIOCGIFNAME, SIOCGIFCONF, SIOCOUTQ});
 
 // TIPC and VMCI are ZeroMQ's rarer transports.  Packet sockets are open by now.
 constexpr auto kFamilies =

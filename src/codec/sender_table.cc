@@ -120,6 +120,7 @@ SenderTable::Stream* SenderTable::FindOrAddStream(const FrameHeader& header,
     }
     found = streams_.try_emplace(header.stream_id).first;
     Stream& stream = found->second;
+    stream.place = heard_.insert(heard_.end(), header.stream_id);
     stream.sender = &stream.unclaimed;
     stream.first_heard = now;
     stream.next_ordinal = header.first_ordinal;
@@ -131,6 +132,7 @@ SenderTable::Stream* SenderTable::FindOrAddStream(const FrameHeader& header,
   if (!sender_key.key.empty() && stream.sender->totals.name != sender_key.name) {
     NameStream(&stream, sender_key.name);
   }
+  heard_.splice(heard_.end(), heard_, stream.place);
   stream.last_heard = now;
   stream.sender->last_heard = now;
   return &stream;
@@ -201,9 +203,7 @@ void SenderTable::SettleGap(Stream* stream, const Gap& gap) {
 }
 
 void SenderTable::EvictOldestStream() {
-  const auto oldest = std::min_element(
-      streams_.begin(), streams_.end(),
-      [](const auto& a, const auto& b) { return a.second.last_heard < b.second.last_heard; });
+  const auto oldest = streams_.find(heard_.front());
   for (const Gap& gap : oldest->second.gaps) {
     SettleGap(&oldest->second, gap);
   }
@@ -211,6 +211,7 @@ void SenderTable::EvictOldestStream() {
     NameStream(&oldest->second, kUnnamedSender);
   }
   streams_.erase(oldest);
+  heard_.pop_front();
 }
 
 }  // namespace pcap_zmq

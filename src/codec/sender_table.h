@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -84,6 +85,7 @@ class SenderTable {
     uint64_t next_ordinal = 0;
     std::vector<Gap> gaps;
     Nanoseconds last_heard = 0;
+    std::list<uint64_t>::iterator place;  // in heard_
   };
 
   Stream* FindOrAddStream(const FrameHeader& header, const SenderKey& sender_key, Nanoseconds now);
@@ -102,6 +104,7 @@ class SenderTable {
   // All below are guarded by mutex_.  Senders are never removed: Stream points at them.
   std::unordered_map<std::string, Sender> senders_;
   std::unordered_map<uint64_t, Stream> streams_;
+  std::list<uint64_t> heard_;  // the streams, the one heard of last at the end
 };
 
 }  // namespace pcap_zmq

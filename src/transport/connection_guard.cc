@@ -221,6 +221,10 @@ void ConnectionGuard::TakeIn(const ConnectionEvent& event) {
 void ConnectionGuard::Accept(int fd) {
   Forget(fd);  // should its end have gone unreported
   Peer peer{PeerAddress(fd), inside_ >= max_connections_};
+  if (!peer.cut_off && ++inside_from_[peer.address] > max_connections_ - max_connections_ / 8) {
+    --inside_from_[peer.address];
+    peer.cut_off = true;
+  }
   if (peer.cut_off) {
     ::shutdown(fd, SHUT_RDWR);
     Refuse(ConnectionRefusal::kLimit, peer.address);
@@ -237,6 +241,9 @@ void ConnectionGuard::Forget(int fd) {
   }
   if (!peer->second.cut_off) {
     --inside_;
+    if (const auto from = inside_from_.find(peer->second.address); --from->second == 0) {
+      inside_from_.erase(from);
+    }
     stats_->disconnects.Add();
     if (in_trouble_) {
       Refuse(*in_trouble_, peer->second.address);

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "base/rate_limit.h"
@@ -30,8 +31,9 @@ namespace pcap_zmq {
 /// authentication protocol says otherwise; this is the handler.  And it accepts everybody, and
 /// spins when descriptors have run out, so who comes when there are enough is cut off at once,
 /// before its handshake: silent strangers cannot use up memory, nor the descriptors that outputs
-/// need. Threads: made and destroyed by the thread that makes the socket; works in a thread of its
-/// own. Source:  ZeroMQ RFC 27 (ZAP).
+/// need.  An eighth of the places is kept from any one address, so that none keeps all others out.
+/// Threads: made and destroyed by the thread that makes the socket; works in a thread of its own.
+/// Source:  ZeroMQ RFC 27 (ZAP).
 class ConnectionGuard {
  public:
   /// Gets ready to answer, so that from then on nobody is let in unasked.  With `keys` null, who
@@ -74,6 +76,7 @@ class ConnectionGuard {
   UniqueFd stop_;                                // eventfd
   std::map<int, Peer> peers_;                    // by descriptor
   size_t inside_ = 0;                            // those of them that were not cut off
+  std::unordered_map<std::string, size_t> inside_from_;  // the same, by address
   std::optional<ConnectionRefusal> in_trouble_;  // of the peer that is about to be disconnected
   // One a reason, so that those who knock at every door do not hide who tries a key.
   std::vector<RateLimit> log_limits_;

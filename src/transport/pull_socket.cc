@@ -108,18 +108,19 @@ bool PullSocket::Receive(Frame* frame) {
   zmq_msg_t message;
   zmq_msg_init(&message);
   int size = -1;
-  while (true) {
+  do {
     size = zmq_msg_recv(&message, socket_.get(), ZMQ_DONTWAIT);
-    if (size >= 0) {
-      if (authorized_ == nullptr || IsWelcome(zmq_msg_gets(&message, "User-Id"))) {
-        break;
-      }
-      stats_->rejected_frames.Add(RejectReason::kRevoked);
-      CutConnection(&message);
-    } else if (errno != EINTR) {
-      zmq_msg_close(&message);
-      return false;
-    }
+  } while (size < 0 && errno == EINTR);
+  if (size < 0) {
+    zmq_msg_close(&message);
+    return false;
+  }
+  if (authorized_ != nullptr && !IsWelcome(zmq_msg_gets(&message, "User-Id"))) {
+    stats_->rejected_frames.Add(RejectReason::kRevoked);
+    CutConnection(&message);
+    zmq_msg_close(&message);
+    *frame = Frame();
+    return true;
   }
   Frame memory = held_pool_.Allocate(sizeof(Held));
   void* const place = memory.data();

@@ -14,6 +14,7 @@
 #include "tests/faults/live_reader.h"
 #include "tests/integration/pipe_fixture.h"
 #include "tests/support/net_namespace.h"
+#include "tests/support/sanitized.h"
 
 namespace pcap_zmq::testing {
 
@@ -99,11 +100,8 @@ class FaultTest : public PipeTest {
   /// Ends both programs and expects them to have nothing against it.
   void EndPipe();
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  static constexpr uint64_t kMemorySlack = uint64_t{2} << 30;  // they keep what was freed
-#else
-  static constexpr uint64_t kMemorySlack = uint64_t{24} << 20;
-#endif
+  // Sanitizers keep what was freed.
+  static constexpr uint64_t kMemorySlack = kSanitized ? uint64_t{2} << 30 : uint64_t{24} << 20;
 
   TrafficOptions traffic_;
   std::unique_ptr<TrafficGenerator> generator_;

@@ -19,10 +19,7 @@
 
 #include "tests/integration/pipe_fixture.h"
 #include "tests/support/notify_listener.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define PCAP_ZMQ_SANITIZED 1
-#endif
+#include "tests/support/sanitized.h"
 
 namespace pcap_zmq::testing {
 namespace {
@@ -101,10 +98,10 @@ class Confinement : public PipeTest {
 constexpr uint64_t kNetAdmin = uint64_t{1} << CAP_NET_ADMIN;
 
 TEST_F(Confinement, TheSenderKeepsNetAdminAloneAndOnlyWhileItNeedsIt) {
-#ifdef __SANITIZE_THREAD__
-  GTEST_SKIP()
-      << "ThreadSanitizer has a thread of its own, from before the program gives rights up";
-#endif
+  if (kUnderTsan) {
+    GTEST_SKIP()
+        << "ThreadSanitizer has a thread of its own, from before the program gives rights up";
+  }
   sender_ = StartSender({}, "0", {TcpEndpoint()});
   ASSERT_NE(sender_, nullptr);
   ExpectConfined(*sender_, kNetAdmin);
@@ -119,10 +116,10 @@ TEST_F(Confinement, TheSenderKeepsNetAdminAloneAndOnlyWhileItNeedsIt) {
 }
 
 TEST_F(Confinement, TheReceiverKeepsNothing) {
-#ifdef __SANITIZE_THREAD__
-  GTEST_SKIP()
-      << "ThreadSanitizer has a thread of its own, from before the program gives rights up";
-#endif
+  if (kUnderTsan) {
+    GTEST_SKIP()
+        << "ThreadSanitizer has a thread of its own, from before the program gives rights up";
+  }
   receiver_ = StartReceiver({}, fifo_);
   ASSERT_NE(receiver_, nullptr);
   ExpectConfined(*receiver_, 0);
@@ -143,9 +140,9 @@ Result<std::unique_ptr<Process>> StartWithProbe(const Arguments& options, const 
 }
 
 TEST_F(Confinement, ARunningProgramCanNeitherStartAnotherNorTraceOne) {
-#ifdef PCAP_ZMQ_SANITIZED
-  GTEST_SKIP() << "a sanitizer's own exit needs ptrace, so its builds allow that";
-#endif
+  if (kSanitized) {
+    GTEST_SKIP() << "a sanitizer's own exit needs ptrace, so its builds allow that";
+  }
   auto confined = StartWithProbe({}, fifo_);
   ASSERT_TRUE(confined.ok()) << confined.error().message;
   confined.value()->Signal(SIGUSR2);
@@ -156,9 +153,9 @@ TEST_F(Confinement, ARunningProgramCanNeitherStartAnotherNorTraceOne) {
 }
 
 TEST_F(Confinement, WithoutTheSandboxTheSameProbeGetsThrough) {
-#ifdef PCAP_ZMQ_SANITIZED
-  GTEST_SKIP() << "a sanitizer's runtime wants to be loaded before the probe";
-#endif
+  if (kSanitized) {
+    GTEST_SKIP() << "a sanitizer's runtime wants to be loaded before the probe";
+  }
   auto open = StartWithProbe({"--no-sandbox"}, fifo_);
   ASSERT_TRUE(open.ok()) << open.error().message;
   open.value()->Signal(SIGUSR2);

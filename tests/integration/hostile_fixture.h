@@ -15,17 +15,14 @@
 #include "tests/integration/pipe_fixture.h"
 #include "tests/integration/wire_peer.h"
 #include "tests/support/packet_builder.h"
+#include "tests/support/sanitized.h"
 
 namespace pcap_zmq::testing {
 
 inline constexpr uint64_t kMiB = 1 << 20;
 
 // Sanitizers keep freed memory for a while.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr uint64_t kKeptBySanitizers = 512 * kMiB;
-#else
-inline constexpr uint64_t kKeptBySanitizers = 0;
-#endif
+inline constexpr uint64_t kKeptBySanitizers = kSanitized ? 512 * kMiB : 0;
 
 /// Whatever a test does, its end checks that the neighbour is still heard and the capture is whole.
 class HostileTest : public PipeTest {

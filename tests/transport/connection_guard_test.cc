@@ -2,13 +2,17 @@
 #include "transport/connection_guard.h"
 
 #include <gtest/gtest.h>
+#include <zmq.h>
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "tests/transport/socket_testing.h"
+#include "transport/socket_options.h"
 
 namespace pcap_zmq::testing {
 namespace {
@@ -64,7 +68,7 @@ class ConnectionGuardTest : public SocketTest {
   }
   bool NothingArrives() {
     Frame frame;
-    return !pull_->Receive(&frame);
+    return !pull_->Receive(&frame) || frame.data() == nullptr;
   }
   bool Arrives(PushSocket* push, uint64_t number) {
     return Send(push, FrameBytes(number, 100)) == SendOutcome::kAccepted &&
@@ -236,6 +240,24 @@ TEST_F(ConnectionGuardTest, WhoComesAtTheLimitIsTurnedAwayAndComesInWhenOthersHa
     Send(third.get(), FrameBytes(3, 100));
     return pull->Receive(&frame);
   }));
+}
+
+TEST_F(ConnectionGuardTest, OneAddressLeavesAnEighthOfThePlacesToOthers) {
+  PullOptions options;
+  options.endpoint = kAnyPort;
+  options.max_connections = 8;
+  const auto pull = BindOrFail(options);
+  std::vector<std::unique_ptr<PushSocket>> from_here;
+  for (int i = 0; i < 8; ++i) {
+    from_here.push_back(ConnectOrFail(pull->bound_endpoint()));
+  }
+  ASSERT_TRUE(WaitUntil([&] { return Refused(ConnectionRefusal::kLimit) >= 1; }));
+  EXPECT_EQ(stats_.connections.connected_peers.Value(), 7);
+  const ZmqSocketHandle other(zmq_socket(context_->handle(), ZMQ_PUSH));
+  SetOption(other.get(), ZMQ_LINGER, 0);
+  const std::string port = pull->bound_endpoint().substr(pull->bound_endpoint().rfind(':'));
+  ASSERT_EQ(zmq_connect(other.get(), ("tcp://127.0.0.2:0;127.0.0.1" + port).c_str()), 0);
+  EXPECT_TRUE(WaitUntil([&] { return stats_.connections.connected_peers.Value() == 8; }));
 }
 
 TEST_F(ConnectionGuardTest, ASenderTurnedAwayAtTheLimitLosesNothingWhereThereAreKeys) {
