@@ -63,7 +63,7 @@ REFUSED = [
     ({"receiver": {"enabled": False}, "keys": {"enabled": False}}, "sender.endpoints"),
     ({"receiver": {"enabled": False}}, "keys.existingSenderSecret"),
     ({"networkPolicy": {"enabled": True}}, "networkPolicy.senderCIDRs"),
-    ({"sender": {"rules": {"enabled": True}}}, "sender.rules.image.repository"),
+    ({"sender": {"rules": {"enabled": True, "image": {"repository": ""}}}}, "sender.rules.image.repository"),
 ]
 # Rules that would leave the chart's own table.
 LEAVES_ITS_TABLE = [

@@ -56,10 +56,14 @@ annotations:
 
 {{/* .image of .root, whose tag is the chart's where there is none. */}}
 {{- define "pcap-zmq-pipe.image" -}}
-image: {{ if .image.digest -}}
-{{ printf "%s@%s" .image.repository .image.digest | quote }}
+{{- $name := .image.repository -}}
+{{- with .root.Values.imageRegistry -}}
+{{- $name = printf "%s/%s" (trimSuffix "/" .) $name -}}
+{{- end -}}
+{{- if .image.digest -}}
+image: {{ printf "%s@%s" $name .image.digest | quote }}
 {{- else -}}
-{{ printf "%s:%s" .image.repository (.image.tag | default .root.Chart.AppVersion) | quote }}
+image: {{ printf "%s:%s" $name (.image.tag | default .root.Chart.AppVersion) | quote }}
 {{- end }}
 imagePullPolicy: {{ .image.pullPolicy }}
 {{- end -}}

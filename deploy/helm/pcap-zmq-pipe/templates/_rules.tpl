@@ -42,7 +42,7 @@ table inet {{ $table }} {
     - sh
     - -c
     - |
-      trap 'nft delete table inet {{ $table }}; exit' TERM INT
+      trap 'nft delete table inet {{ $table }}; exit $?' TERM INT
       nft -f /etc/pcap-zmq/rules.nft || exit 1
       echo "loaded the table inet {{ $table }}"
       while :; do
