@@ -32,7 +32,8 @@ table inet {{ $table }} {
 }
 {{- end -}}
 
-{{/* Loads the table and removes it when the pod ends.  Process 1 ignores SIGTERM unless it asks. */}}
+{{/* Loads the table and removes it when the pod ends.  It may start before the sender or after it:
+what is logged while nobody reads costs a copy.  Process 1 ignores SIGTERM unless it asks. */}}
 {{- define "pcap-zmq-pipe.rulesContainer" -}}
 {{- $rules := .Values.sender.rules -}}
 {{- $table := include "pcap-zmq-pipe.rulesTable" . -}}
