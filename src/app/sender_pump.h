@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/flow_router.h"
 #include "base/frame.h"
 #include "base/packet.h"
 #include "base/stats.h"
@@ -20,7 +21,6 @@
 #include "shaper/effort_controller.h"
 #include "shaper/watermark_policy.h"
 #include "source/packet_source.h"
-#include "transport/endpoint_router.h"
 #include "transport/push_socket.h"
 
 namespace pcap_zmq {
@@ -95,7 +95,7 @@ class SenderPump {
   const std::unique_ptr<Compressor> full_compressor_;
   const std::unique_ptr<Compressor> fast_compressor_;
   FramePool pool_;
-  const EndpointRouter router_;
+  const FlowRouter router_;
   std::vector<Lane> lanes_;
   PacketBatch batch_;
 
