@@ -14,6 +14,7 @@
 #include "base/link_type.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "base/stats.h"
 
 namespace pcap_zmq {
 
@@ -118,6 +119,7 @@ struct ReceiverConfig {
   std::string endpoint;  ///< ZeroMQ endpoint to bind
   std::vector<OutputSpec> outputs;
 
+  OutputMode output_mode = OutputMode::kCopy;  ///< of several outputs
   LinkType link_type = LinkType::kRaw;
   uint64_t pipe_size = kMiB;         ///< F_SETPIPE_SZ
   uint64_t queue_bytes = 64 * kMiB;  ///< for each output, when there are several

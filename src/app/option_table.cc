@@ -238,7 +238,12 @@ std::vector<Option> DescribeOptions(ReceiverConfig* config, Actions* actions) {
       &config->outputs, ParseOutput, [](const OutputSpec& output) { return output.label; }));
   options.insert(
       options.end(),
-      {Choice<LinkType>({"link-type", "Output", "TYPE",
+      {Choice<OutputMode>(
+           {"output-mode", "Output", "MODE",
+            "what several outputs get: copy gives each of them everything, spread gives each flow, "
+            "both directions of it, to one of them"},
+           &config->output_mode, {{"copy", OutputMode::kCopy}, {"spread", OutputMode::kSpread}}),
+       Choice<LinkType>({"link-type", "Output", "TYPE",
                          "of the capture: raw (IP packets), or ethernet with made-up headers"},
                         &config->link_type,
                         {{"raw", LinkType::kRaw}, {"ethernet", LinkType::kEthernet}}),

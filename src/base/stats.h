@@ -5,7 +5,8 @@
 //   sender    logged = kernel_lost + captured;
 //             captured = sent + sum(dropped) + held + buffered
 //   receiver  sent = unseen + received + lost + in transit, for each sender
-//   sink      received = delivered + sum(dropped) + queued
+//   sink      received = delivered + sum(dropped) + queued; in each, or where flows are spread
+//             over the sinks in all of them together
 #pragma once
 
 #include <cstdint>
@@ -68,6 +69,12 @@ struct PumpStats {
   LatencyHistogram capture_to_send;
 };
 
+/// What several outputs of the receiver do with the traffic.
+enum class OutputMode {
+  kCopy,    ///< each gets all of it
+  kSpread,  ///< they share it: each flow goes to one of them
+};
+
 /// One output of the receiver.  Written by the sink's thread alone.
 struct SinkStats {
   explicit SinkStats(std::string sink_label) : label(std::move(sink_label)) {}
@@ -122,6 +129,7 @@ struct ConnectionStats {
 struct ReceiverStats {
   ReasonCounters<RejectReason> rejected_frames;
   Counter received_bytes;  ///< wire bytes of all frames, refused ones included
+  Gauge output_mode;       ///< an OutputMode; fixed before the decoder starts
   ConnectionStats connections;
   Heartbeat heartbeat;  ///< once a turn of the decoder's loops
 };

@@ -17,6 +17,8 @@ constexpr std::array<std::string_view, 3> kStateNames = {"pass", "squash", "shed
 static_assert(static_cast<size_t>(ShaperState::kShed) + 1 == kStateNames.size());
 constexpr std::array<std::string_view, 3> kEffortNames = {"full", "fast", "plain"};
 static_assert(static_cast<size_t>(SquashEffort::kPlain) + 1 == kEffortNames.size());
+constexpr std::array<std::string_view, 2> kOutputModeNames = {"copy", "spread"};
+static_assert(static_cast<size_t>(OutputMode::kSpread) + 1 == kOutputModeNames.size());
 
 using Labels = Exposition::Labels;
 
@@ -91,6 +93,7 @@ void AddReceiver(Exposition* out, const ReceiverStats& receiver) {
   out->Add(Metric::kReceiverDisconnects, {}, connections.disconnects);
   AddReasons(out, Metric::kReceiverRefusedConnections, {}, connections.refused);
   out->Add(Metric::kReceiverAuthorizedKeys, {}, connections.authorized_keys);
+  AddChoice(out, Metric::kReceiverOutputMode, {}, kOutputModeNames, receiver.output_mode.Value());
 }
 
 void AddSink(Exposition* out, const SinkStats& sink) {

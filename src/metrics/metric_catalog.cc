@@ -99,6 +99,8 @@ constexpr std::array<MetricSpec, kMetrics> kCatalog = {{
      "Keys that may send; 0 where nothing is encrypted."},
 
     // The receiver's outputs.
+    {kReceiverOutputMode, "pcap_zmq_receiver_output_mode", kGauge, {"mode"}, kMax,
+     "1 for what several sinks get: a copy of everything each, or the flows spread over them."},
     {kReceiverSinkPackets, "pcap_zmq_receiver_sink_packets_total", kCounter, {"sink"}, kSum,
      "Packets written to the sink, each counted once."},
     {kReceiverSinkBytes, "pcap_zmq_receiver_sink_bytes_total", kCounter, {"sink"}, kSum,

@@ -52,6 +52,7 @@ enum class Metric {
   kReceiverDisconnects,
   kReceiverRefusedConnections,
   kReceiverAuthorizedKeys,
+  kReceiverOutputMode,
   kReceiverSinkPackets,
   kReceiverSinkBytes,
   kReceiverSinkRewrittenPackets,

@@ -87,6 +87,8 @@ std::vector<OptionCase<ReceiverConfig>> ReceiverCases() {
   return {
       {"link-type", "ethernet", [](const C& c) { return c.link_type == LinkType::kEthernet; },
        "sll", base},
+      {"output-mode", "spread", [](const C& c) { return c.output_mode == OutputMode::kSpread; },
+       "both", base},
       {"pipe-size", "64KiB", [](const C& c) { return c.pipe_size == 64 * kKiB; }, "big", base},
       {"queue-bytes", "2MiB", [](const C& c) { return c.queue_bytes == 2 * kMiB; }, "2ms", base},
       {"overflow", "drop", [](const C& c) { return c.overflow == OverflowChoice::kDrop; }, "wait",

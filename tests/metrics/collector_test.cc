@@ -158,6 +158,8 @@ TEST(ReceiverMetrics, EachCounterAppearsUnderItsOwnName) {
       {"refused_connections_total{reason=\"unknown_key\"}", "223"},
       {"refused_connections_total{reason=\"protocol\"}", "0"},
       {"authorized_keys", "224"},
+      {"output_mode{mode=\"copy\"}", "0"},
+      {"output_mode{mode=\"spread\"}", "1"},
       {"sink_packets_total" + fifo, "205"},
       {"sink_bytes_total" + fifo, "206"},
       {"sink_rewritten_packets_total" + fifo, "207"},

@@ -55,6 +55,7 @@ constexpr std::string_view kContract[] = {
     "pcap_zmq_receiver_disconnects_total",
     "pcap_zmq_receiver_refused_connections_total{reason}",
     "pcap_zmq_receiver_authorized_keys",
+    "pcap_zmq_receiver_output_mode{mode}",
     "pcap_zmq_receiver_sink_packets_total{sink}",
     "pcap_zmq_receiver_sink_bytes_total{sink}",
     "pcap_zmq_receiver_sink_rewritten_packets_total{sink}",

@@ -93,6 +93,7 @@ std::string FilledSender::Text() const {
 FilledReceiver::FilledReceiver() {
   receiver.rejected_frames.Add(RejectReason::kMagic, 201);
   receiver.received_bytes.Add(202);
+  receiver.output_mode.Set(static_cast<int64_t>(OutputMode::kSpread));
   receiver.connections.connected_peers.Set(203);
   receiver.connections.disconnects.Add(204);
   receiver.connections.refused.Add(ConnectionRefusal::kUnknownKey, 223);
