@@ -90,6 +90,9 @@ struct SenderConfig {
   uint64_t zmq_buffer_bytes = 64 * kMiB;
   Nanoseconds drain_timeout = 5 * kNanosPerSecond;
 
+  Nanoseconds resolve_interval = 0;  ///< to look names up again; 0: each is one endpoint for good
+  bool failover = false;             ///< flows of an endpoint that is away go to the others
+
   uint64_t nflog_buffer = 64 * kMiB;
   uint32_t nflog_threshold = 0;                ///< packets a kernel batch; 0: follows the rate
   Nanoseconds batch_latency = kNanosPerMilli;  ///< of traffic in a batch that follows the rate

@@ -194,8 +194,17 @@ std::vector<Option> DescribeOptions(SenderConfig* config, Actions* actions) {
        Size({"zmq-buffer-bytes", "ZeroMQ", "SIZE", "the same limit in bytes"},
             &config->zmq_buffer_bytes),
        Duration({"drain-timeout", "ZeroMQ", "DURATION",
-                 "on SIGTERM, longest to wait until what was captured is sent"},
-                &config->drain_timeout)});
+                 "longest to wait until what was captured is sent: on SIGTERM, and for an endpoint "
+                 "that has left its name's addresses"},
+                &config->drain_timeout),
+       Duration({"resolve-interval", "ZeroMQ", "DURATION",
+                 "look names in endpoints up again this often: tcp://NAME:PORT then stands for all "
+                 "addresses of NAME, which share the flows; 0: each name is one endpoint"},
+                &config->resolve_interval),
+       Flag({"failover", "ZeroMQ", "",
+             "while an endpoint is not connected, give its flows to the others; without this they "
+             "wait for it"},
+            &config->failover)});
   options.insert(options.end(),
                  {KeyFile({"curve-key", "Encryption", "FILE",
                            "secret key of this sender, as pcap-zmq-keygen makes it"},

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/counters.h"
+#include "base/endpoint_board.h"
 #include "base/heartbeat.h"
 
 namespace pcap_zmq {
@@ -62,12 +63,22 @@ struct PumpStats {
   Counter squash_input_bytes;
   Counter squash_output_bytes;
   Counter zmq_hwm_hits;
-  Gauge buffered_bytes;    ///< in ZeroMQ's buffer
-  Gauge buffered_packets;  ///< in ZeroMQ's buffer
-  Gauge connected_endpoints;
+  Gauge buffered_bytes;        ///< in ZeroMQ's buffer
+  Gauge buffered_packets;      ///< in ZeroMQ's buffer
+  Gauge connected_endpoints;   ///< of those that there are; endpoints that leave are not counted
   Counter handshake_failures;  ///< connections to receivers that came to nothing
+  EndpointBoard endpoints;     ///< the account of each, a few times a second
   LatencyHistogram capture_to_send;
 };
+
+/// The endpoints of all pumps together.
+inline EndpointRows SumEndpoints(const std::vector<const PumpStats*>& pumps) {
+  std::vector<EndpointRows> rows;
+  for (const PumpStats* pump : pumps) {
+    rows.push_back(pump->endpoints.Read());
+  }
+  return MergeEndpoints(rows);
+}
 
 /// What several outputs of the receiver do with the traffic.
 enum class OutputMode {

@@ -85,6 +85,16 @@ void AddPump(Exposition* out, const PumpStats& pump) {
   out->Add(Metric::kSenderCaptureToSend, {}, pump.capture_to_send);
 }
 
+void AddEndpoints(Exposition* out, const std::vector<const PumpStats*>& pumps) {
+  for (const EndpointCounts& row : SumEndpoints(pumps)) {
+    const Labels labels = {row.endpoint};
+    out->Add(Metric::kSenderEndpointConnected, labels, row.connected ? 1.0 : 0.0);
+    out->Add(Metric::kSenderEndpointSentPackets, labels, row.sent_packets);
+    out->Add(Metric::kSenderEndpointDroppedPackets, labels, row.dropped_packets);
+    out->Add(Metric::kSenderEndpointBufferedPackets, labels, row.buffered_packets);
+  }
+}
+
 void AddReceiver(Exposition* out, const ReceiverStats& receiver) {
   AddReasons(out, Metric::kReceiverRejectedFrames, {}, receiver.rejected_frames);
   out->Add(Metric::kReceiverReceivedBytes, {}, receiver.received_bytes);
@@ -142,6 +152,7 @@ MetricsSource SenderMetrics(ProgramInfo info, std::vector<const PumpStats*> pump
     for (const PumpStats* pump : pumps) {
       AddPump(&out, *pump);
     }
+    AddEndpoints(&out, pumps);
     AddProgram(&out, info);
     return out.Text();
   };

@@ -164,6 +164,8 @@ TEST(EffectiveConfig, ReadsBackTheSame) {
                                       "--zmq-buffer=1",
                                       "--zmq-buffer-bytes=2000001B",
                                       "--drain-timeout=0",
+                                      "--resolve-interval=2500ms",
+                                      "--failover",
                                       "--nflog-buffer=1000000",
                                       "--nflog-threshold=9",
                                       "--nflog-flush=30ms",
