@@ -280,10 +280,11 @@ std::vector<Option> DescribeOptions(ReceiverConfig* config, Actions* actions) {
        KeyFile({"curve-key", "Encryption", "FILE",
                 "secret key of this receiver, as pcap-zmq-keygen makes it"},
                &config->curve_key),
-       KeyFile({"authorized-keys", "Encryption", "DIR",
-                "public keys of the senders, NAME.pub; NAME is what the sender is called; changes "
-                "are followed"},
-               &config->authorized_keys),
+       KeyFile(
+           {"authorized-keys", "Encryption", "DIR",
+            "public keys of the senders, NAME.pub; NAME is what the sender is called; NAME@.pub "
+            "is of a group, told apart by what each calls itself; changes are followed"},
+           &config->authorized_keys),
        RequireEncryption(&config->require_encryption),
        UserOption(&config->user,
                   "once the endpoint is bound, run as this user; root's rights end in any case",
