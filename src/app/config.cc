@@ -166,6 +166,7 @@ void CheckKeys(const std::string& own, const char* other_option, const std::stri
 constexpr uint64_t kLargestBuffer = 1024 * kGiB;
 constexpr int64_t kMostFrames = 1'000'000;
 constexpr Nanoseconds kLongestDrain = 3600 * kNanosPerSecond;
+constexpr Nanoseconds kLongestResolveInterval = 3600 * kNanosPerSecond;
 
 Status ToStatus(std::optional<Violation> violation) {
   if (!violation) {
@@ -265,6 +266,10 @@ std::optional<Violation> FindViolation(const SenderConfig& config) {
   checker.Count("zmq-buffer", config.zmq_buffer, 1, kMostFrames);
   checker.Size("zmq-buffer-bytes", config.zmq_buffer_bytes, kMiB, kLargestBuffer);
   checker.Duration("drain-timeout", config.drain_timeout, 0, kLongestDrain);
+  if (config.resolve_interval != 0) {
+    checker.Duration("resolve-interval", config.resolve_interval, 100 * kNanosPerMilli,
+                     kLongestResolveInterval);
+  }
   checker.Require(config.drain_timeout == 0 || config.nflog_flush < config.drain_timeout,
                   {"nflog-flush", "drain-timeout"},
                   "the kernel may hold packets for " + FormatDuration(config.nflog_flush) +

@@ -14,6 +14,7 @@
 #include "base/link_type.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "base/stats.h"
 
 namespace pcap_zmq {
 
@@ -89,6 +90,9 @@ struct SenderConfig {
   uint64_t zmq_buffer_bytes = 64 * kMiB;
   Nanoseconds drain_timeout = 5 * kNanosPerSecond;
 
+  Nanoseconds resolve_interval = 0;  ///< to look names up again; 0: each is one endpoint for good
+  bool failover = false;             ///< flows of an endpoint that is away go to the others
+
   uint64_t nflog_buffer = 64 * kMiB;
   uint32_t nflog_threshold = 0;                ///< packets a kernel batch; 0: follows the rate
   Nanoseconds batch_latency = kNanosPerMilli;  ///< of traffic in a batch that follows the rate
@@ -118,6 +122,7 @@ struct ReceiverConfig {
   std::string endpoint;  ///< ZeroMQ endpoint to bind
   std::vector<OutputSpec> outputs;
 
+  OutputMode output_mode = OutputMode::kCopy;  ///< of several outputs
   LinkType link_type = LinkType::kRaw;
   uint64_t pipe_size = kMiB;         ///< F_SETPIPE_SZ
   uint64_t queue_bytes = 64 * kMiB;  ///< for each output, when there are several

@@ -69,9 +69,13 @@ ReceiverLedger SumLedger(const std::vector<SenderSnapshot>& senders) {
   return sum;
 }
 
-std::string Summary(const ReceiverLedger& ledger, const std::vector<const SinkStats*>& sinks) {
+std::string Summary(const ReceiverLedger& ledger, const std::vector<const SinkStats*>& sinks,
+                    OutputMode mode) {
   std::string text = "received " + std::to_string(ledger.received) + " packets, lost " +
                      std::to_string(ledger.lost) + " in transit";
+  if (mode == OutputMode::kSpread && sinks.size() > 1) {
+    text += "; flows spread over " + std::to_string(sinks.size()) + " outputs";
+  }
   for (const SinkStats* sink : sinks) {
     text += "; " + sink->label + ": delivered " + std::to_string(sink->delivered_packets.Value()) +
             ", dropped " + std::to_string(sink->dropped.Total());

@@ -43,7 +43,9 @@ struct ReceiverLedger {
 };
 ReceiverLedger SumLedger(const std::vector<SenderSnapshot>& senders);
 
-/// "received 10 packets, lost 0 in transit; /run/snort.pcap: delivered 10, dropped 0"
-std::string Summary(const ReceiverLedger& ledger, const std::vector<const SinkStats*>& sinks);
+/// "received 10 packets, lost 0 in transit; /run/snort.pcap: delivered 10, dropped 0"; where
+/// several sinks share the flows, it says so: there the sum of theirs is what was received.
+std::string Summary(const ReceiverLedger& ledger, const std::vector<const SinkStats*>& sinks,
+                    OutputMode mode = OutputMode::kCopy);
 
 }  // namespace pcap_zmq

@@ -194,8 +194,17 @@ std::vector<Option> DescribeOptions(SenderConfig* config, Actions* actions) {
        Size({"zmq-buffer-bytes", "ZeroMQ", "SIZE", "the same limit in bytes"},
             &config->zmq_buffer_bytes),
        Duration({"drain-timeout", "ZeroMQ", "DURATION",
-                 "on SIGTERM, longest to wait until what was captured is sent"},
-                &config->drain_timeout)});
+                 "longest to wait until what was captured is sent: on SIGTERM, and for an endpoint "
+                 "that has left its name's addresses"},
+                &config->drain_timeout),
+       Duration({"resolve-interval", "ZeroMQ", "DURATION",
+                 "look names in endpoints up again this often: tcp://NAME:PORT then stands for all "
+                 "addresses of NAME, which share the flows; 0: each name is one endpoint"},
+                &config->resolve_interval),
+       Flag({"failover", "ZeroMQ", "",
+             "while an endpoint is not connected, give its flows to the others; without this they "
+             "wait for it"},
+            &config->failover)});
   options.insert(options.end(),
                  {KeyFile({"curve-key", "Encryption", "FILE",
                            "secret key of this sender, as pcap-zmq-keygen makes it"},
@@ -238,7 +247,12 @@ std::vector<Option> DescribeOptions(ReceiverConfig* config, Actions* actions) {
       &config->outputs, ParseOutput, [](const OutputSpec& output) { return output.label; }));
   options.insert(
       options.end(),
-      {Choice<LinkType>({"link-type", "Output", "TYPE",
+      {Choice<OutputMode>(
+           {"output-mode", "Output", "MODE",
+            "what several outputs get: copy gives each of them everything, spread gives each flow, "
+            "both directions of it, to one of them"},
+           &config->output_mode, {{"copy", OutputMode::kCopy}, {"spread", OutputMode::kSpread}}),
+       Choice<LinkType>({"link-type", "Output", "TYPE",
                          "of the capture: raw (IP packets), or ethernet with made-up headers"},
                         &config->link_type,
                         {{"raw", LinkType::kRaw}, {"ethernet", LinkType::kEthernet}}),
@@ -266,10 +280,11 @@ std::vector<Option> DescribeOptions(ReceiverConfig* config, Actions* actions) {
        KeyFile({"curve-key", "Encryption", "FILE",
                 "secret key of this receiver, as pcap-zmq-keygen makes it"},
                &config->curve_key),
-       KeyFile({"authorized-keys", "Encryption", "DIR",
-                "public keys of the senders, NAME.pub; NAME is what the sender is called; changes "
-                "are followed"},
-               &config->authorized_keys),
+       KeyFile(
+           {"authorized-keys", "Encryption", "DIR",
+            "public keys of the senders, NAME.pub; NAME is what the sender is called; NAME@.pub "
+            "is of a group, told apart by what each calls itself; changes are followed"},
+           &config->authorized_keys),
        RequireEncryption(&config->require_encryption),
        UserOption(&config->user,
                   "once the endpoint is bound, run as this user; root's rights end in any case",

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "app/config_loader.h"
@@ -112,15 +113,23 @@ Status ReceiverPipeline::Start() {
     }
     sinks_.push_back(sink.Take());
   }
+  stats_.output_mode.Set(static_cast<int64_t>(config_.output_mode));
+  std::string outputs;
+  std::vector<std::string> labels;
+  for (const OutputSpec& output : config_.outputs) {
+    labels.push_back(output.label);
+    outputs += (outputs.empty() ? "" : ", ") + output.label;
+  }
+  const bool spread = config_.output_mode == OutputMode::kSpread && labels.size() > 1;
+  if (spread) {
+    spreader_.emplace(labels);
+  }
   WatchThreads();
   if (Status serving = StartMetrics(); !serving.ok()) {
     return serving;
   }
-  std::string outputs;
-  for (const OutputSpec& output : config_.outputs) {
-    outputs += (outputs.empty() ? "" : ", ") + output.label;
-  }
-  description_ = "listening on " + socket_->bound_endpoint() + ", writing to " + outputs;
+  description_ = "listening on " + socket_->bound_endpoint() +
+                 (spread ? ", spreading flows over " : ", writing to ") + outputs;
   Log(LogLevel::kInfo, description_ + (http_ ? ", metrics on " + http_->bound_address() : ""));
   if (config_.curve_key.empty() && LeavesTheHost(config_.endpoint)) {
     Log(LogLevel::kWarning, "anybody who reaches " + config_.endpoint +
@@ -283,13 +292,26 @@ int ReceiverPipeline::ReceiveSome() {
     blocks_.clear();
     decoder_.Decode(std::move(frame), &blocks_, socket_->sender_key());
     for (RecordBlockPtr& block : blocks_) {
-      for (size_t sink = 0; sink + 1 < sinks_.size(); ++sink) {
-        sinks_[sink]->Deliver(block);
-      }
-      sinks_.back()->Deliver(std::move(block));
+      Deliver(std::move(block));
     }
   }
   return frames;
+}
+
+void ReceiverPipeline::Deliver(RecordBlockPtr block) {
+  if (spreader_) {
+    const std::span<RecordBlockPtr> parts = spreader_->Spread(std::move(block));
+    for (size_t sink = 0; sink < parts.size(); ++sink) {
+      if (parts[sink] != nullptr) {
+        sinks_[sink]->Deliver(std::move(parts[sink]));
+      }
+    }
+    return;
+  }
+  for (size_t sink = 0; sink + 1 < sinks_.size(); ++sink) {
+    sinks_[sink]->Deliver(block);
+  }
+  sinks_.back()->Deliver(std::move(block));
 }
 
 // Takes what the senders have on the way, for as long as it keeps coming and the deadline allows.
@@ -327,7 +349,8 @@ bool ReceiverPipeline::AllSinksEnded() const {
 
 bool ReceiverPipeline::Join() {
   thread_.join();
-  Log(LogLevel::kInfo, Summary(SumLedger(senders_.Snapshot()), StatsOfSinks()));
+  Log(LogLevel::kInfo,
+      Summary(SumLedger(senders_.Snapshot()), StatsOfSinks(), config_.output_mode));
   http_.reset();
   sinks_.clear();
   blocks_.clear();

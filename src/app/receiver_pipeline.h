@@ -6,6 +6,7 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "codec/frame_decoder.h"
 #include "codec/sender_table.h"
 #include "metrics/http_endpoint.h"
+#include "sink/block_spreader.h"
 #include "sink/packet_sink.h"
 #include "transport/pull_socket.h"
 #include "transport/zmq_context.h"
@@ -70,6 +72,7 @@ class ReceiverPipeline {
 
   void Receive();
   int ReceiveSome();
+  void Deliver(RecordBlockPtr block);
   void Drain();
   Nanoseconds ServiceSinks();
   void Tick();
@@ -93,6 +96,7 @@ class ReceiverPipeline {
   std::vector<RecordBlockPtr> blocks_;  // of the frame just decoded
   std::vector<int> watched_;            // descriptors that end a wait
   std::vector<std::unique_ptr<PacketSink>> sinks_;
+  std::optional<BlockSpreader> spreader_;  // where several sinks share the flows
   bool sinks_ended_ = false;
   Nanoseconds next_service_ = 0;
   Nanoseconds next_tick_ = 0;

@@ -130,11 +130,18 @@ Result<std::unique_ptr<PacketSource>> SenderPipeline::OpenSource(
   return AsSource(std::move(file));
 }
 
+Result<std::unique_ptr<PushSocket>> SenderPipeline::Connect(const std::string& endpoint) const {
+  return PushSocket::Connect(*context_,
+                             {endpoint, config_.zmq_buffer, config_.zmq_buffer_bytes, keys_,
+                              /*may_be_unknown=*/endpoint_watch_ != nullptr});
+}
+
 Status SenderPipeline::ConnectPump(Pump* pump) {
   std::vector<std::unique_ptr<PushSocket>> sockets;
-  for (const std::string& endpoint : config_.endpoints) {
-    auto socket = PushSocket::Connect(
-        *context_, {endpoint, config_.zmq_buffer, config_.zmq_buffer_bytes, keys_});
+  const std::shared_ptr<const EndpointWatch::Endpoints> found =
+      endpoint_watch_ != nullptr ? endpoint_watch_->endpoints() : nullptr;
+  for (const std::string& endpoint : found != nullptr ? *found : config_.endpoints) {
+    auto socket = Connect(endpoint);
     if (!socket.ok()) {
       return socket.error();
     }
@@ -151,6 +158,10 @@ Status SenderPipeline::ConnectPump(Pump* pump) {
   options.codec = config_.codec == CodecChoice::kZstd ? Codec::kZstd : Codec::kZlib;
   options.codec_level = LevelOf(config_);
   options.live = !replays_file();
+  options.lanes.failover = config_.failover;
+  options.lanes.watch = endpoint_watch_.get();
+  options.lanes.connect = [this](const std::string& endpoint) { return Connect(endpoint); };
+  options.lanes.drain_timeout = config_.drain_timeout;
   auto control = [this] { return ControlPayload(config_.name, Ledger()); };
   pump->pump = std::make_unique<SenderPump>(options, std::move(pump->source), std::move(sockets),
                                             std::move(control), &pump->stats, clock_, stop_);
@@ -159,6 +170,10 @@ Status SenderPipeline::ConnectPump(Pump* pump) {
 
 Status SenderPipeline::Start() {
   context_ = std::make_unique<ZmqContext>(static_cast<int>(pumps_.size()));
+  if (config_.resolve_interval > 0) {
+    endpoint_watch_ = std::make_unique<EndpointWatch>(config_.endpoints, config_.resolve_interval);
+    endpoint_watch_->Look();
+  }
   for (Pump& pump : pumps_) {
     if (Status connected = ConnectPump(&pump); !connected.ok()) {
       return connected;
@@ -167,6 +182,9 @@ Status SenderPipeline::Start() {
   WatchPumps();
   if (Status serving = StartMetrics(); !serving.ok()) {
     return serving;
+  }
+  if (endpoint_watch_ != nullptr) {
+    endpoint_watch_->Start();
   }
   running_ = pumps_.size();
   int number = 0;
@@ -228,8 +246,16 @@ HealthReport SenderPipeline::Readiness() const {
     return {false, "stopping"};
   }
   int64_t connected = 0;
+  bool all_pumps = true;
   for (const Pump& pump : pumps_) {
     connected += pump.stats.connected_endpoints.Value();
+    all_pumps = all_pumps && pump.stats.connected_endpoints.Value() > 0;
+  }
+  // Where others can take an endpoint's place, one is enough.
+  if (config_.failover || endpoint_watch_ != nullptr) {
+    return all_pumps ? HealthReport{true, "capturing"}
+                     : HealthReport{false, "capturing, but no receiver is connected of " +
+                                               JoinNames(config_.endpoints)};
   }
   const size_t wanted = pumps_.size() * config_.endpoints.size();
   if (connected < static_cast<int64_t>(wanted)) {
@@ -263,6 +289,7 @@ bool SenderPipeline::Join() {
   for (Pump& pump : pumps_) {
     pump.pump.reset();
   }
+  endpoint_watch_.reset();
   context_.reset();  // waits until what the sockets still had was sent
   http_.reset();
   return !failed;

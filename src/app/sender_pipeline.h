@@ -23,6 +23,7 @@
 #include "metrics/http_endpoint.h"
 #include "source/packet_source.h"
 #include "transport/curve_keys.h"
+#include "transport/endpoint_watch.h"
 #include "transport/zmq_context.h"
 
 namespace pcap_zmq {
@@ -72,6 +73,7 @@ class SenderPipeline {
   Result<std::unique_ptr<PacketSource>> OpenSource(const std::vector<uint16_t>& groups,
                                                    PumpStats* stats);
   Status ConnectPump(Pump* pump);
+  Result<std::unique_ptr<PushSocket>> Connect(const std::string& endpoint) const;
   void WatchPumps();
   Status StartMetrics();
   HealthReport Readiness() const;
@@ -86,6 +88,7 @@ class SenderPipeline {
   std::string description_;
   std::atomic<size_t> running_{0};
   std::unique_ptr<ZmqContext> context_;
+  std::unique_ptr<EndpointWatch> endpoint_watch_;  // where names are followed
   std::deque<Pump> pumps_;
   const FileSource* file_source_ = nullptr;
   std::unique_ptr<HttpEndpoint> http_;

@@ -54,6 +54,7 @@ void WaitUntilDone(const SenderPipeline& pipeline, ServiceReporter* reporter) {
 
 int RunSender(int argc, const char* const* argv, const char* const* envp) {
   ReserveStandardDescriptors();
+  RaiseDescriptorLimit();
   auto loaded = LoadSenderConfig(argc, argv, envp);
   if (const auto* exit = std::get_if<ExitNow>(&loaded)) {
     return PrintAndExit(kSenderProgram, *exit);

@@ -5,10 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <random>
 #include <utility>
-
-#include "base/ip_header.h"
 
 namespace pcap_zmq {
 namespace {
@@ -16,8 +13,6 @@ namespace {
 constexpr Nanoseconds kTickInterval = 250 * kNanosPerMilli;
 constexpr Nanoseconds kControlInterval = kNanosPerSecond;
 constexpr int kPauseMillis = 1;
-// For ZeroMQ's own last bytes, once everything was delivered.
-constexpr Nanoseconds kLastLinger = 100 * kNanosPerMilli;
 // Parts of ZeroMQ's buffer: above the first small frames are merged, above the second a replayed
 // file waits, well before ZeroMQ would refuse a frame.
 constexpr double kMergeFill = 0.1;
@@ -33,20 +28,6 @@ std::unique_ptr<Compressor> MakeCompressor(Codec codec, int level) {
 
 int FastestLevel(Codec codec) {
   return codec == Codec::kZstd ? kZstdFastestLevel : kZlibFastestLevel;
-}
-
-std::vector<std::string> Endpoints(const std::vector<std::unique_ptr<PushSocket>>& sockets) {
-  std::vector<std::string> names;
-  names.reserve(sockets.size());
-  for (const auto& socket : sockets) {
-    names.push_back(socket->endpoint());
-  }
-  return names;
-}
-
-uint64_t RandomStreamId() {
-  std::random_device device;
-  return (uint64_t{device()} << 32) | device();
 }
 
 // A pooled frame keeps memory for the largest one; a backlog of small ones would take many times
@@ -79,13 +60,8 @@ SenderPump::SenderPump(const PumpOptions& options, std::unique_ptr<PacketSource>
       full_compressor_(MakeCompressor(options.codec, options.codec_level)),
       fast_compressor_(MakeCompressor(options.codec, FastestLevel(options.codec))),
       pool_(kFrameHeaderBytes + kPlainFrameTarget),
-      router_(Endpoints(sockets)),
-      batch_(source_->BatchBytes()) {
-  lanes_.reserve(sockets.size());
-  for (auto& socket : sockets) {
-    lanes_.push_back({std::move(socket), FrameEncoder(RandomStreamId(), &pool_), 0});
-  }
-}
+      lanes_(std::move(sockets), options.lanes, &pool_, stats),
+      batch_(source_->BatchBytes()) {}
 
 void SenderPump::Run(Nanoseconds drain_timeout) {
   SendControls(/*last=*/false);
@@ -99,13 +75,16 @@ void SenderPump::Run(Nanoseconds drain_timeout) {
   DrainSource();
   FlushAll();
   if (DrainSockets()) {
-    // Only now are the totals in it final.
-    SendControls(/*last=*/true);
+    // Only now are the totals in it final.  ZeroMQ learns a little late that it has room again.
+    while (!SendControls(/*last=*/true) && !DrainIsOver()) {
+      ::poll(nullptr, 0, kPauseMillis);
+    }
     DrainSockets();
   }
-  CloseSockets();
+  lanes_.Close();
   stats_->heartbeat.Rest();
-  const bool stranded = stats_->dropped.Value(DropReason::kShutdown) > 0;
+  const bool stranded = stats_->dropped.Value(DropReason::kShutdown) > 0 ||
+                        stats_->dropped.Value(DropReason::kEndpointGone) > 0;
   failed_ = source_->failed() || (!options_.live && !stop_->requested() && stranded);
 }
 
@@ -121,7 +100,7 @@ ReadStatus SenderPump::ReadBatch() {
   }
   const Nanoseconds idle_from = clock_->MonotonicNow();
   Nanoseconds wake_at = std::max(next_tick_, idle_from);
-  for (const Lane& lane : lanes_) {
+  for (const Lane& lane : lanes_.all()) {
     if (lane.encoder.packet_count() > 0) {
       wake_at = std::min(wake_at, lane.flush_at);
     }
@@ -153,19 +132,19 @@ void SenderPump::Process() {
     stats_->dropped.Add(DropReason::kShed, shed);
   }
   FlushReady(now);
-  ExportLedger();
+  lanes_.ExportLedger();
   if (now >= next_tick_) {
     Tick(now);
+    lanes_.Sweep(now, control_payload_);
   }
 }
 
 void SenderPump::Enqueue(const Packet& packet) {
-  Lane* lane = lanes_.data();
-  if (lanes_.size() > 1) {
-    lane += router_.Route(SymmetricFlowHash(packet.data, packet.captured_length));
-  }
-  if (!lane->encoder.Fits(packet, policy_.squash() ? kFrameRawTarget : kPlainFrameTarget)) {
+  Lane* lane = lanes_.Route(packet);
+  while (!lane->encoder.Fits(packet, policy_.squash() ? kFrameRawTarget : kPlainFrameTarget)) {
     Flush(lane);
+    // A replay may have waited for room, until the endpoint was gone.
+    lane = lanes_.Route(packet);
   }
   if (lane->encoder.packet_count() == 0) {
     lane->flush_at = clock_->MonotonicNow() + options_.squash_linger;
@@ -196,13 +175,13 @@ Frame SenderPump::TakeFrame(Lane* lane, size_t raw_bytes) {
 }
 
 void SenderPump::Flush(Lane* lane) {
-  const uint32_t packets = lane->encoder.packet_count();
-  if (packets == 0) {
+  if (lane->encoder.packet_count() == 0) {
     return;
   }
   if (!options_.live) {
     AwaitRoom(lane);  // before the frame is made: a report may be sent meanwhile
   }
+  const uint32_t packets = lane->encoder.packet_count();
   const size_t raw_bytes = lane->encoder.raw_bytes();
   const Nanoseconds oldest = lane->encoder.oldest_timestamp();
   Frame frame = TakeFrame(lane, raw_bytes);
@@ -213,7 +192,7 @@ void SenderPump::Flush(Lane* lane) {
   const SendOutcome outcome = lane->socket->Send(std::move(frame));
   if (outcome != SendOutcome::kAccepted) {
     policy_.Settle(raw_bytes, 0);
-    stats_->dropped.Add(ReasonOf(outcome), packets);
+    lanes_.CountDropped(lane, ReasonOf(outcome), packets);
     stats_->zmq_hwm_hits.Add();
     return;
   }
@@ -225,16 +204,17 @@ void SenderPump::Flush(Lane* lane) {
 }
 
 void SenderPump::FlushAll() {
-  for (Lane& lane : lanes_) {
+  for (Lane& lane : lanes_.all()) {
     Flush(&lane);
   }
 }
 
 // Packets linger for company while they are squashed, and while so many frames wait for the
-// endpoint that a few large ones use its buffer better than many small ones.
+// endpoint that a few large ones use its buffer better than many small ones.  None come where the
+// endpoint is gone.
 void SenderPump::FlushReady(Nanoseconds now) {
-  for (Lane& lane : lanes_) {
-    const bool lingers = policy_.squash() || lane.socket->fill() > kMergeFill;
+  for (Lane& lane : lanes_.all()) {
+    const bool lingers = !lane.leaving && (policy_.squash() || lane.socket->fill() > kMergeFill);
     if (!lingers || now >= lane.flush_at) {
       Flush(&lane);
     }
@@ -248,9 +228,10 @@ void SenderPump::AwaitBudget() {
   }
 }
 
-// Likewise, where live traffic would find ZeroMQ's buffer full.
+// Likewise, where live traffic would find ZeroMQ's buffer full; but not for an endpoint whose flows
+// go elsewhere by now.
 void SenderPump::AwaitRoom(Lane* lane) {
-  while (lane->socket->fill() > kReplayFill && Pause()) {
+  while (lane->open && lane->socket->fill() > kReplayFill && Pause()) {
   }
 }
 
@@ -262,61 +243,27 @@ bool SenderPump::Pause() {
   const Nanoseconds now = clock_->MonotonicNow();
   stats_->heartbeat.Beat(now);
   effort_.NoteIdle(now - idle_from);  // the network is what is slow, not the packing
-  ExportLedger();
+  lanes_.ExportLedger();
   if (now >= next_tick_) {
     Tick(now);
   }
   return !stop_->requested();
 }
 
-void SenderPump::SendControls(bool last) {
-  const std::string payload = control_payload_();
-  for (Lane& lane : lanes_) {
-    // Reports would only fill the buffer while nobody is there; the first and last one wait in it.
-    if (!last && next_control_ != 0 && !lane.socket->connected()) {
-      continue;
-    }
-    if (lane.socket->Send(lane.encoder.MakeControl(payload, last)) == SendOutcome::kAccepted) {
-      lane.encoder.Accepted(0);
-    }
-  }
+bool SenderPump::SendControls(bool last) {
   next_control_ = clock_->MonotonicNow() + kControlInterval;
-}
-
-void SenderPump::ExportLedger() {
-  uint64_t held = 0;
-  PushSocket::Tally accepted;
-  PushSocket::Tally sent;
-  for (const Lane& lane : lanes_) {
-    held += lane.encoder.packet_count();
-    accepted += lane.socket->accepted();
-    sent += lane.socket->released();
-  }
-  stats_->held_packets.Set(static_cast<int64_t>(held));
-  stats_->buffered_packets.Set(static_cast<int64_t>(accepted.packets - sent.packets));
-  stats_->buffered_bytes.Set(static_cast<int64_t>(accepted.bytes - sent.bytes));
-  stats_->sent_packets.AdvanceTo(sent.packets);
-  stats_->sent_bytes.AdvanceTo(sent.bytes);
-  stats_->sent_frames.AdvanceTo(sent.frames);
+  return lanes_.Report(control_payload_(), last);
 }
 
 void SenderPump::Tick(Nanoseconds now) {
   next_tick_ = now + kTickInterval;
   effort_.Update(now);
   source_->FollowRate(policy_.PacketsPerSecond(now));
-  int64_t connected = 0;
-  uint64_t handshake_failures = 0;
-  for (Lane& lane : lanes_) {
-    lane.socket->PollConnections(now);
-    connected += lane.socket->connected() ? 1 : 0;
-    handshake_failures += lane.socket->handshake_failures();
-  }
-  stats_->connected_endpoints.Set(connected);
-  stats_->handshake_failures.AdvanceTo(handshake_failures);
+  const bool has_new = lanes_.Follow(now);
   stats_->rate_bytes_per_second.Set(static_cast<int64_t>(policy_.BytesPerSecond(now)));
   stats_->state.Set(static_cast<int64_t>(policy_.state()));
   stats_->effort.Set(static_cast<int64_t>(effort_.effort()));
-  if (now >= next_control_) {
+  if (has_new || now >= next_control_) {
     SendControls(/*last=*/false);
   }
 }
@@ -354,33 +301,15 @@ void SenderPump::DrainSource() {
 
 // Waits until everything was delivered; false when the drain was over first.
 bool SenderPump::DrainSockets() {
-  // Reports without packets are not worth waiting for somebody who is not there.
-  const auto is_drained = [](Lane& lane) {
-    return lane.socket->Delivered() ||
-           (!lane.socket->connected() &&
-            lane.socket->released().packets == lane.socket->accepted().packets);
-  };
-  while (!std::all_of(lanes_.begin(), lanes_.end(), is_drained)) {
+  while (!lanes_.Drained()) {
     if (DrainIsOver()) {
       return false;
     }
-    ExportLedger();
+    lanes_.ExportLedger();
     ::poll(nullptr, 0, kPauseMillis);
   }
-  ExportLedger();
+  lanes_.ExportLedger();
   return true;
-}
-
-void SenderPump::CloseSockets() {
-  ExportLedger();
-  const int64_t stranded = stats_->buffered_packets.Value();
-  stats_->dropped.Add(DropReason::kShutdown, static_cast<uint64_t>(stranded));
-  stats_->buffered_packets.Set(0);
-  stats_->buffered_bytes.Set(0);
-  for (Lane& lane : lanes_) {
-    // Stranded frames were just counted as dropped, so they must not leave after all.
-    lane.socket->Close(stranded > 0 || !lane.socket->connected() ? 0 : kLastLinger);
-  }
 }
 
 }  // namespace pcap_zmq

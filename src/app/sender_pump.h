@@ -10,17 +10,16 @@
 #include <string>
 #include <vector>
 
+#include "app/endpoint_lanes.h"
 #include "base/clock.h"
 #include "base/frame.h"
 #include "base/packet.h"
 #include "base/stats.h"
 #include "base/stop_event.h"
 #include "codec/compression.h"
-#include "codec/frame_encoder.h"
 #include "shaper/effort_controller.h"
 #include "shaper/watermark_policy.h"
 #include "source/packet_source.h"
-#include "transport/endpoint_router.h"
 #include "transport/push_socket.h"
 
 namespace pcap_zmq {
@@ -33,6 +32,7 @@ struct PumpOptions {
   /// Packets come when they come and carry the time of now: what cannot be sent is dropped, and
   /// their age means something.  A replayed file is not live: it waits instead.
   bool live = true;
+  LaneOptions lanes{};
 };
 
 /// Reads batches, asks the shaper, fills frames and sends them; shares nothing with other pumps.
@@ -58,13 +58,6 @@ class SenderPump {
   bool failed() const { return failed_; }
 
  private:
-  // What goes to one endpoint.
-  struct Lane {
-    std::unique_ptr<PushSocket> socket;
-    FrameEncoder encoder;
-    Nanoseconds flush_at = 0;  // monotonic, when the frame under construction has lingered enough
-  };
-
   ReadStatus ReadBatch();
   void Process();
   void Enqueue(const Packet& packet);
@@ -75,12 +68,10 @@ class SenderPump {
   void AwaitRoom(Lane* lane);
   bool Pause();
   Frame TakeFrame(Lane* lane, size_t raw_bytes);
-  void SendControls(bool last);
+  bool SendControls(bool last);
   void Tick(Nanoseconds now);
-  void ExportLedger();
   void DrainSource();
   bool DrainSockets();
-  void CloseSockets();
   bool DrainIsOver();
 
   const PumpOptions options_;
@@ -95,8 +86,7 @@ class SenderPump {
   const std::unique_ptr<Compressor> full_compressor_;
   const std::unique_ptr<Compressor> fast_compressor_;
   FramePool pool_;
-  const EndpointRouter router_;
-  std::vector<Lane> lanes_;
+  EndpointLanes lanes_;
   PacketBatch batch_;
 
   Nanoseconds next_tick_ = 0;

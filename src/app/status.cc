@@ -44,6 +44,18 @@ Json PumpRow(const PumpStats& pump) {
           {"nflog_threshold", pump.nflog_threshold.Value()}};
 }
 
+Json EndpointTable(const std::vector<const PumpStats*>& pumps) {
+  Json table = Json::array();
+  for (const EndpointCounts& row : SumEndpoints(pumps)) {
+    table.push_back({{"endpoint", row.endpoint},
+                     {"connected", row.connected},
+                     {"sent", row.sent_packets},
+                     {"dropped", row.dropped_packets},
+                     {"buffered", row.buffered_packets}});
+  }
+  return table;
+}
+
 Json SinkRow(const SinkStats& sink) {
   return {{"output", sink.label},
           {"reader_attached", sink.reader_attached.Value() != 0},
@@ -100,6 +112,7 @@ std::string SenderStatus(const SenderConfig& config, const std::vector<const Pum
          {"dropped", ByReason(kDropReasonNames, [&](size_t i) { return ledger.dropped[i]; })}}},
        {"encryption", config.curve_key.empty() ? "none" : "curve"},
        {"watermarks_bytes_per_second", {{"low", config.lwm}, {"high", config.hwm}}},
+       {"endpoints", EndpointTable(pumps)},
        {"pumps", std::move(rows)},
        {"config", Json::parse(EffectiveConfigJson(config), nullptr, false)}});
 }

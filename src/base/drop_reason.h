@@ -12,13 +12,14 @@ namespace pcap_zmq {
 
 /// Why the sender did not send a packet that it had captured.
 enum class DropReason {
-  kShed,       ///< above the high watermark
-  kZmqHwm,     ///< ZeroMQ's buffer was full in frames (--zmq-buffer)
-  kZmqBytes,   ///< ZeroMQ's buffer was full in bytes (--zmq-buffer-bytes)
-  kLinkType,   ///< not IP, so nothing that the pipe carries
-  kNoPayload,  ///< the kernel logged the packet without its bytes (nft `snaplen 0`)
-  kOversized,  ///< larger than any reader accepts (kMaxCapturedLength)
-  kShutdown,   ///< still in ZeroMQ's buffer when --drain-timeout ran out
+  kShed,          ///< above the high watermark
+  kZmqHwm,        ///< ZeroMQ's buffer was full in frames (--zmq-buffer)
+  kZmqBytes,      ///< ZeroMQ's buffer was full in bytes (--zmq-buffer-bytes)
+  kLinkType,      ///< not IP, so nothing that the pipe carries
+  kNoPayload,     ///< the kernel logged the packet without its bytes (nft `snaplen 0`)
+  kOversized,     ///< larger than any reader accepts (kMaxCapturedLength)
+  kEndpointGone,  ///< not taken within --drain-timeout by an endpoint that has left its name
+  kShutdown,      ///< still in ZeroMQ's buffer when --drain-timeout ran out
   kCount
 };
 
@@ -63,7 +64,8 @@ template <typename Reason>
 inline constexpr size_t kReasonCount = static_cast<size_t>(Reason::kCount);
 
 inline constexpr std::array<std::string_view, kReasonCount<DropReason>> kDropReasonNames = {
-    "shed", "zmq_hwm", "zmq_bytes", "linktype", "no_payload", "oversized", "shutdown"};
+    "shed",       "zmq_hwm",   "zmq_bytes",     "linktype",
+    "no_payload", "oversized", "endpoint_gone", "shutdown"};
 inline constexpr std::array<std::string_view, kReasonCount<SinkDropReason>> kSinkDropReasonNames = {
     "queue_full", "write_error", "linktype", "shutdown"};
 inline constexpr std::array<std::string_view, kReasonCount<RejectReason>> kRejectReasonNames = {

@@ -18,8 +18,9 @@ uint32_t OriginalLength(const uint8_t* ip, size_t captured);
 /// A hash of the packet's flow, the same for both directions.
 ///
 /// Addresses, protocol and, where all of the flow's packets carry them, ports go in.  Fragments are
-/// hashed by addresses alone, the first fragment too, so that the pieces
-/// of one datagram stay together.  A packet without a readable IP header hashes to a constant.
+/// hashed by addresses alone, the first fragment too, so that the pieces of one datagram stay
+/// together; the flow's unfragmented packets, which have ports, may go elsewhere.  A packet without
+/// a readable IP header hashes to a constant.
 /// Threads: pure.
 /// Source:  TCP, UDP, UDP-Lite, DCCP and SCTP ports; IPv6 extension headers of RFC 8200 section 4.
 uint64_t SymmetricFlowHash(const uint8_t* ip, size_t captured);

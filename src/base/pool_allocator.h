@@ -10,6 +10,9 @@
 
 namespace pcap_zmq {
 
+/// More than std::allocate_shared() and the allocator put next to an object.
+inline constexpr size_t kSharedOverhead = 64;
+
 /// An allocator for std::allocate_shared().
 ///
 /// Owns:    borrows the pool for allocate(); what it gave out may outlive the pool.

@@ -5,7 +5,8 @@
 //   sender    logged = kernel_lost + captured;
 //             captured = sent + sum(dropped) + held + buffered
 //   receiver  sent = unseen + received + lost + in transit, for each sender
-//   sink      received = delivered + sum(dropped) + queued
+//   sink      received = delivered + sum(dropped) + queued; in each, or where flows are spread
+//             over the sinks in all of them together
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "base/counters.h"
+#include "base/endpoint_board.h"
 #include "base/heartbeat.h"
 
 namespace pcap_zmq {
@@ -61,11 +63,27 @@ struct PumpStats {
   Counter squash_input_bytes;
   Counter squash_output_bytes;
   Counter zmq_hwm_hits;
-  Gauge buffered_bytes;    ///< in ZeroMQ's buffer
-  Gauge buffered_packets;  ///< in ZeroMQ's buffer
-  Gauge connected_endpoints;
+  Gauge buffered_bytes;        ///< in ZeroMQ's buffer
+  Gauge buffered_packets;      ///< in ZeroMQ's buffer
+  Gauge connected_endpoints;   ///< of those that there are; endpoints that leave are not counted
   Counter handshake_failures;  ///< connections to receivers that came to nothing
+  EndpointBoard endpoints;     ///< the account of each, a few times a second
   LatencyHistogram capture_to_send;
+};
+
+/// The endpoints of all pumps together.
+inline EndpointRows SumEndpoints(const std::vector<const PumpStats*>& pumps) {
+  std::vector<EndpointRows> rows;
+  for (const PumpStats* pump : pumps) {
+    rows.push_back(pump->endpoints.Read());
+  }
+  return MergeEndpoints(rows);
+}
+
+/// What several outputs of the receiver do with the traffic.
+enum class OutputMode {
+  kCopy,    ///< each gets all of it
+  kSpread,  ///< they share it: each flow goes to one of them
 };
 
 /// One output of the receiver.  Written by the sink's thread alone.
@@ -122,6 +140,7 @@ struct ConnectionStats {
 struct ReceiverStats {
   ReasonCounters<RejectReason> rejected_frames;
   Counter received_bytes;  ///< wire bytes of all frames, refused ones included
+  Gauge output_mode;       ///< an OutputMode; fixed before the decoder starts
   ConnectionStats connections;
   Heartbeat heartbeat;  ///< once a turn of the decoder's loops
 };

@@ -10,18 +10,12 @@
 #include "codec/record_chain.h"
 
 namespace pcap_zmq {
-namespace {
-
-// A block, and what std::shared_ptr and the allocator put next to it.
-constexpr size_t kPooledBlockBytes = sizeof(RecordBlock) + 64;
-
-}  // namespace
 
 FrameDecoder::FrameDecoder(SenderTable* senders, ReceiverStats* stats)
     : senders_(senders),
       stats_(stats),
       pool_(kFrameRawTarget),
-      block_pool_(kPooledBlockBytes),
+      block_pool_(sizeof(RecordBlock) + kSharedOverhead),
       zlib_(MakeZlibDecompressor()),
       zstd_(MakeZstdDecompressor()),
       legacy_(&pool_) {}

@@ -50,9 +50,10 @@ void SenderTable::AcceptControl(const FrameHeader& header, const ControlReport& 
     AddGap(stream, stream->next_ordinal, header.first_ordinal, now, false);
     stream->next_ordinal = header.first_ordinal;
   }
-  if (sender_key.key.empty() &&
-      (stream->sender == &stream->unclaimed || stream->sender->totals.name != report.name)) {
-    NameStream(stream, report.name);
+  if ((sender_key.key.empty() || sender_key.IsGroup()) &&
+      (stream->sender == &stream->unclaimed || stream->claimed != report.name)) {
+    stream->claimed = report.name;
+    NameStream(stream, stream->group, stream->claimed);
   }
   Sender* sender = stream->sender;
   sender->last_heard = now;
@@ -71,7 +72,10 @@ bool SenderTable::BelongsTo(uint64_t stream_id, const SenderKey& sender_key) con
 
 void SenderTable::AcceptLegacy(uint32_t packets, uint64_t bytes, const SenderKey& sender_key) {
   const std::lock_guard lock(mutex_);
-  Sender* sender = FindOrAddSender(sender_key.key.empty() ? kLegacySenders : sender_key.name);
+  // They do not say who they are.
+  Sender* sender = sender_key.key.empty() || sender_key.IsGroup()
+                       ? FindOrAddSender(sender_key.name, kLegacySenders)
+                       : FindOrAddSender({}, sender_key.name);
   sender->last_heard = clock_->MonotonicNow();
   ++sender->totals.frames;
   sender->totals.packets += packets;
@@ -91,7 +95,7 @@ void SenderTable::Settle() {
       return true;
     });
     if (stream.sender == &stream.unclaimed && now - stream.first_heard >= kNamingTime) {
-      NameStream(&stream, kUnnamedSender);
+      NameStream(&stream, stream.group, kUnnamedSender);
     }
   }
 }
@@ -128,9 +132,8 @@ SenderTable::Stream* SenderTable::FindOrAddStream(const FrameHeader& header,
     AddGap(&stream, 0, header.first_ordinal, now, true);
   }
   Stream& stream = found->second;
-  // At its first frame, and when its key has got another name since.
-  if (!sender_key.key.empty() && stream.sender->totals.name != sender_key.name) {
-    NameStream(&stream, sender_key.name);
+  if (!sender_key.key.empty()) {
+    NameByKey(&stream, sender_key);
   }
   heard_.splice(heard_.end(), heard_, stream.place);
   stream.last_heard = now;
@@ -138,8 +141,24 @@ SenderTable::Stream* SenderTable::FindOrAddStream(const FrameHeader& header,
   return &stream;
 }
 
-void SenderTable::NameStream(Stream* stream, std::string_view name) {
-  Sender* sender = FindOrAddSender(name);
+// At the stream's first frame, and when its key has got another name since.
+void SenderTable::NameByKey(Stream* stream, const SenderKey& sender_key) {
+  const bool is_named = stream->sender != &stream->unclaimed;
+  if (!sender_key.IsGroup()) {
+    stream->group.clear();
+    if (stream->sender->totals.name != sender_key.name) {
+      NameStream(stream, {}, sender_key.name);
+    }
+  } else if (stream->group != sender_key.name) {
+    stream->group = sender_key.name;
+    if (is_named) {
+      NameStream(stream, stream->group, stream->claimed);
+    }
+  }
+}
+
+void SenderTable::NameStream(Stream* stream, std::string_view group, std::string_view name) {
+  Sender* sender = FindOrAddSender(group, name);
   if (stream->sender == &stream->unclaimed) {
     SenderSnapshot& to = sender->totals;
     const SenderSnapshot& from = stream->unclaimed.totals;
@@ -153,10 +172,11 @@ void SenderTable::NameStream(Stream* stream, std::string_view name) {
   stream->sender = sender;
 }
 
-SenderTable::Sender* SenderTable::FindOrAddSender(std::string_view name) {
-  std::string key(name.empty() ? kUnnamedSender : name);
-  if (!IsReservedSenderName(key) && !senders_.contains(key) && senders_.size() >= max_senders_) {
-    key = kOtherSenders;
+SenderTable::Sender* SenderTable::FindOrAddSender(std::string_view group, std::string_view name) {
+  name = name.empty() ? kUnnamedSender : name;
+  std::string key = std::string(group).append(name);
+  if (!IsReservedSenderName(name) && !senders_.contains(key) && senders_.size() >= max_senders_) {
+    key = std::string(group).append(kOtherSenders);
   }
   Sender& sender = senders_[key];
   sender.totals.name = key;
@@ -208,7 +228,7 @@ void SenderTable::EvictOldestStream() {
     SettleGap(&oldest->second, gap);
   }
   if (oldest->second.sender == &oldest->second.unclaimed) {
-    NameStream(&oldest->second, kUnnamedSender);
+    NameStream(&oldest->second, oldest->second.group, kUnnamedSender);
   }
   streams_.erase(oldest);
   heard_.pop_front();

@@ -28,9 +28,11 @@ namespace pcap_zmq {
 /// limit count for "other".
 ///
 /// Where senders have keys, a stream belongs to the key that it was first heard of with: it counts
-/// under that key's name from the start, whatever its control frames say.  `key_name` is empty
-/// where senders have none. Threads: any; the decoder writes and the metrics endpoint takes
-/// snapshots.
+/// under that key's name from the start, whatever its control frames say.  Under the key of a group
+/// it waits for its control frame, as without keys, and then counts for "GROUP@NAME":
+/// "GROUP@unnamed" without one, and "GROUP@other" beyond the limit, so that it never leaves its
+/// group.
+/// Threads: any; the decoder writes and the metrics endpoint takes snapshots.
 class SenderTable {
  public:
   /// A gap in a stream's ordinals is settled as lost when it has stayed open for this long.
@@ -39,8 +41,9 @@ class SenderTable {
   /// A stream without a control frame for so long is reported as "unnamed".
   static constexpr Nanoseconds kNamingTime = 10 * kNanosPerSecond;
 
-  /// `max_senders` different names are reported; four times as many streams are remembered, the
-  /// one not heard of for longest being forgotten first.  `clock` outlives the table.
+  /// `max_senders` different names are reported, beside those of the sums; four times as many
+  /// streams are remembered, the one not heard of for longest being forgotten first.  `clock`
+  /// outlives the table.
   SenderTable(size_t max_senders, const Clock* clock);
 
   /// Accounts for a data frame of which `valid_packets` are usable, `bytes` long with their record
@@ -81,6 +84,8 @@ class SenderTable {
     Sender* sender = nullptr;  // `unclaimed` until the stream is named
     Sender unclaimed;          // what is not in any snapshot yet
     std::string key;           // of its sender; empty where senders have none
+    std::string group;         // "GROUP@" where a group shares the key
+    std::string claimed;       // what its control frame calls it, where that counts
     Nanoseconds first_heard = 0;
     uint64_t next_ordinal = 0;
     std::vector<Gap> gaps;
@@ -89,9 +94,12 @@ class SenderTable {
   };
 
   Stream* FindOrAddStream(const FrameHeader& header, const SenderKey& sender_key, Nanoseconds now);
-  // The stream's packets count for `name` from now on, and so do those that nobody had claimed.
-  void NameStream(Stream* stream, std::string_view name);
-  Sender* FindOrAddSender(std::string_view name);
+  // Gives the stream the name of its key, as far as that is all of it.
+  void NameByKey(Stream* stream, const SenderKey& sender_key);
+  // The stream's packets count for `name` of `group` from now on, and so do those that nobody had
+  // claimed.
+  void NameStream(Stream* stream, std::string_view group, std::string_view name);
+  Sender* FindOrAddSender(std::string_view group, std::string_view name);
   static void AddGap(Stream* stream, uint64_t begin, uint64_t end, Nanoseconds now, bool unseen);
   static bool FillGap(Stream* stream, uint64_t begin, uint64_t end);
   static void BoundGaps(Stream* stream);

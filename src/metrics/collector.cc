@@ -17,6 +17,8 @@ constexpr std::array<std::string_view, 3> kStateNames = {"pass", "squash", "shed
 static_assert(static_cast<size_t>(ShaperState::kShed) + 1 == kStateNames.size());
 constexpr std::array<std::string_view, 3> kEffortNames = {"full", "fast", "plain"};
 static_assert(static_cast<size_t>(SquashEffort::kPlain) + 1 == kEffortNames.size());
+constexpr std::array<std::string_view, 2> kOutputModeNames = {"copy", "spread"};
+static_assert(static_cast<size_t>(OutputMode::kSpread) + 1 == kOutputModeNames.size());
 
 using Labels = Exposition::Labels;
 
@@ -83,6 +85,16 @@ void AddPump(Exposition* out, const PumpStats& pump) {
   out->Add(Metric::kSenderCaptureToSend, {}, pump.capture_to_send);
 }
 
+void AddEndpoints(Exposition* out, const std::vector<const PumpStats*>& pumps) {
+  for (const EndpointCounts& row : SumEndpoints(pumps)) {
+    const Labels labels = {row.endpoint};
+    out->Add(Metric::kSenderEndpointConnected, labels, row.connected ? 1.0 : 0.0);
+    out->Add(Metric::kSenderEndpointSentPackets, labels, row.sent_packets);
+    out->Add(Metric::kSenderEndpointDroppedPackets, labels, row.dropped_packets);
+    out->Add(Metric::kSenderEndpointBufferedPackets, labels, row.buffered_packets);
+  }
+}
+
 void AddReceiver(Exposition* out, const ReceiverStats& receiver) {
   AddReasons(out, Metric::kReceiverRejectedFrames, {}, receiver.rejected_frames);
   out->Add(Metric::kReceiverReceivedBytes, {}, receiver.received_bytes);
@@ -91,6 +103,7 @@ void AddReceiver(Exposition* out, const ReceiverStats& receiver) {
   out->Add(Metric::kReceiverDisconnects, {}, connections.disconnects);
   AddReasons(out, Metric::kReceiverRefusedConnections, {}, connections.refused);
   out->Add(Metric::kReceiverAuthorizedKeys, {}, connections.authorized_keys);
+  AddChoice(out, Metric::kReceiverOutputMode, {}, kOutputModeNames, receiver.output_mode.Value());
 }
 
 void AddSink(Exposition* out, const SinkStats& sink) {
@@ -139,6 +152,7 @@ MetricsSource SenderMetrics(ProgramInfo info, std::vector<const PumpStats*> pump
     for (const PumpStats* pump : pumps) {
       AddPump(&out, *pump);
     }
+    AddEndpoints(&out, pumps);
     AddProgram(&out, info);
     return out.Text();
   };

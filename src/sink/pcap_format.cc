@@ -73,7 +73,7 @@ RecordBoundary LastBoundary(std::span<const uint8_t> records, uint64_t limit) {
 }
 
 RecordBlockPtr Compact(RecordBlockPtr block) {
-  if (block->records.size() >= kSmallBlockBytes || block->records.empty()) {
+  if (block->snug || block->records.size() >= kSmallBlockBytes || block->records.empty()) {
     return block;
   }
   auto copy = std::make_shared<RecordBlock>();
@@ -83,6 +83,7 @@ RecordBlockPtr Compact(RecordBlockPtr block) {
   copy->packet_count = block->packet_count;
   copy->link_type = block->link_type;
   copy->oldest_timestamp = block->oldest_timestamp;
+  copy->snug = true;
   return copy;
 }
 

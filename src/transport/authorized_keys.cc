@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/sender_key.h"
 #include "base/sender_name.h"
 #include "transport/curve_keys.h"
 
@@ -78,10 +79,13 @@ void AuthorizedKeys::Load() {
   for (const Entry& entry : entries_) {
     const std::string path = directory_ + "/" + entry.file;
     const std::string name = entry.file.substr(0, entry.file.size() - kSuffix.size());
-    if (!IsSenderName(name) || IsReservedSenderName(name)) {
+    const std::string_view own =
+        std::string_view(name).substr(0, name.size() - (name.ends_with(kGroupMark) ? 1 : 0));
+    if (!IsSenderName(own) || IsReservedSenderName(own)) {
       std::string warning = path;
       warning.append(" authorizes nobody: '").append(name).append("' is no name for a sender (");
-      Log(LogLevel::kWarning, warning.append(kSenderNameRule).append(", and not a reserved one)"));
+      warning.append(kSenderNameRule);
+      Log(LogLevel::kWarning, warning.append(", with @ after them for a group; no reserved one)"));
       continue;
     }
     Result<std::string> key = ReadPublicKey(path);

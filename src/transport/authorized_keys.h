@@ -19,7 +19,8 @@
 
 namespace pcap_zmq {
 
-/// Follows a directory of public keys, one NAME.pub a sender.
+/// Follows a directory of public keys, one NAME.pub a sender, or NAME@.pub for a group of senders
+/// that share the key.
 ///
 /// What does not end in .pub is passed over; a .pub file whose name no sender may have, or without
 /// a key in it, is passed over with a warning.  Of two files with the same key the first by name
@@ -27,7 +28,7 @@ namespace pcap_zmq {
 /// Threads: one thread calls Refresh(); the rest from any.
 class AuthorizedKeys {
  public:
-  /// Names by public key in Z85.
+  /// Names by public key in Z85; a group's ends in kGroupMark.
   using Names = std::map<std::string, std::string, std::less<>>;
 
   explicit AuthorizedKeys(std::string directory) : directory_(std::move(directory)) {}

@@ -44,10 +44,13 @@ struct PushSocket::InFlight {
 Result<std::unique_ptr<PushSocket>> PushSocket::Connect(const ZmqContext& context,
                                                         const PushOptions& options) {
   auto resolved = ResolveEndpoint(options.endpoint);
+  if (!resolved.ok() && options.may_be_unknown) {
+    resolved = ResolvedEndpoint{.unresolved_yet = true};
+  }
   if (!resolved.ok()) {
     return resolved.error();
   }
-  if (resolved.value().unresolved_yet) {
+  if (resolved.value().unresolved_yet && !options.may_be_unknown) {
     Log(LogLevel::kWarning, "the name service does not answer for " + options.endpoint +
                                 " yet; connecting as soon as it does");
   }

@@ -25,6 +25,7 @@ struct PushOptions {
   int buffer_frames = 1000;                     ///< ZMQ_SNDHWM
   uint64_t buffer_bytes = 64ULL * 1024 * 1024;  ///< of frames not yet handed to the kernel
   std::optional<CurveClientKeys> keys{};        ///< without them nothing is encrypted
+  bool may_be_unknown = false;                  ///< a host that does not exist may come to exist
 };
 
 /// Connects to one receiver and buffers for it, also while it is away.
@@ -34,7 +35,8 @@ struct PushOptions {
 class PushSocket final : public FrameSender {
  public:
   /// Connecting goes on in the background for as long as the socket lives.
-  /// Errors:  kConfig when the endpoint cannot be parsed or its host does not exist.
+  /// Errors:  kConfig when the endpoint cannot be parsed or its host does not exist, unless it may
+  /// be unknown.
   static Result<std::unique_ptr<PushSocket>> Connect(const ZmqContext& context,
                                                      const PushOptions& options);
   ~PushSocket() override;

@@ -7,12 +7,19 @@
 #include <cstdlib>
 
 namespace pcap_zmq {
+namespace {
+
+// An endpoint takes three, with its monitor's, and each pump has all endpoints.
+constexpr int kMaxSockets = 8192;
+
+}  // namespace
 
 ZmqContext::ZmqContext(int io_threads) : context_(zmq_ctx_new()) {
   if (context_ == nullptr) {
     std::abort();  // out of memory
   }
   zmq_ctx_set(context_, ZMQ_IO_THREADS, io_threads);
+  zmq_ctx_set(context_, ZMQ_MAX_SOCKETS, kMaxSockets);
 }
 
 ZmqContext::~ZmqContext() {

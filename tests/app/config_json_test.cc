@@ -164,6 +164,8 @@ TEST(EffectiveConfig, ReadsBackTheSame) {
                                       "--zmq-buffer=1",
                                       "--zmq-buffer-bytes=2000001B",
                                       "--drain-timeout=0",
+                                      "--resolve-interval=2500ms",
+                                      "--failover",
                                       "--nflog-buffer=1000000",
                                       "--nflog-threshold=9",
                                       "--nflog-flush=30ms",
@@ -178,10 +180,10 @@ TEST(EffectiveConfig, ReadsBackTheSame) {
       FileSenderArguments({"--filter", "udp and \"x\" \\ \t", "--replay-speed", "0.1"})));
   ExpectRoundTrip(Good<SenderConfig>(FileSenderArguments({"--replay-speed", "max"})));
   ExpectRoundTrip(Good<ReceiverConfig>(
-      {"tcp://[::1]:*", "-", "file:a b,c", "/run/x", "--link-type=ethernet", "--pipe-size=64KiB",
-       "--queue-bytes=3MB", "--overflow=drop", "--zmq-buffer=3", "--max-message=1MiB",
-       "--max-senders=5", "--max-connections=6", "--drain-timeout=1ms", "--user=nobody",
-       "--no-sandbox", "--metrics=[::]:1", "--log-format=json"}));
+      {"tcp://[::1]:*", "-", "file:a b,c", "/run/x", "--output-mode=spread", "--link-type=ethernet",
+       "--pipe-size=64KiB", "--queue-bytes=3MB", "--overflow=drop", "--zmq-buffer=3",
+       "--max-message=1MiB", "--max-senders=5", "--max-connections=6", "--drain-timeout=1ms",
+       "--user=nobody", "--no-sandbox", "--metrics=[::]:1", "--log-format=json"}));
 }
 
 TEST(EffectiveConfig, IsWhatPrintConfigPrints) {

@@ -60,6 +60,8 @@ std::vector<OptionCase<SenderConfig>> SenderCases() {
        nflog},
       {"drain-timeout", "1m", [](const C& c) { return c.drain_timeout == 60 * kNanosPerSecond; },
        "soon", nflog},
+      {"resolve-interval", "5s",
+       [](const C& c) { return c.resolve_interval == 5 * kNanosPerSecond; }, "often", nflog},
       {"nflog-buffer", "1MiB", [](const C& c) { return c.nflog_buffer == kMiB; }, "1 MiB!", nflog},
       {"nflog-threshold", "17", [](const C& c) { return c.nflog_threshold == 17; }, "0", nflog},
       {"batch-latency", "300us", [](const C& c) { return c.batch_latency == 300 * kNanosPerMicro; },
@@ -87,6 +89,8 @@ std::vector<OptionCase<ReceiverConfig>> ReceiverCases() {
   return {
       {"link-type", "ethernet", [](const C& c) { return c.link_type == LinkType::kEthernet; },
        "sll", base},
+      {"output-mode", "spread", [](const C& c) { return c.output_mode == OutputMode::kSpread; },
+       "both", base},
       {"pipe-size", "64KiB", [](const C& c) { return c.pipe_size == 64 * kKiB; }, "big", base},
       {"queue-bytes", "2MiB", [](const C& c) { return c.queue_bytes == 2 * kMiB; }, "2ms", base},
       {"overflow", "drop", [](const C& c) { return c.overflow == OverflowChoice::kDrop; }, "wait",
@@ -151,7 +155,7 @@ TEST(ConfigLoader, TheTablesOfThisTestLeaveNoOptionOut) {
   sender.metrics = "off";
   ReceiverConfig receiver;
   receiver.metrics = "off";
-  EXPECT_EQ(count(EffectiveConfigJson(sender)), static_cast<int64_t>(SenderCases().size()) + 5);
+  EXPECT_EQ(count(EffectiveConfigJson(sender)), static_cast<int64_t>(SenderCases().size()) + 6);
   EXPECT_EQ(count(EffectiveConfigJson(receiver)), static_cast<int64_t>(ReceiverCases().size()) + 4);
 }
 
@@ -159,6 +163,12 @@ TEST(ConfigLoader, TheSandboxIsOnUnlessAFlagOrAVariableSaysOtherwise) {
   EXPECT_FALSE(Good<SenderConfig>(SenderArguments()).no_sandbox);
   EXPECT_TRUE(Good<SenderConfig>(SenderArguments({"--no-sandbox"})).no_sandbox);
   EXPECT_TRUE(Good<ReceiverConfig>(ReceiverArguments(), {"PCAP_ZMQ_NO_SANDBOX=true"}).no_sandbox);
+}
+
+TEST(ConfigLoader, FlowsFailOverWhereAFlagOrAVariableSaysSo) {
+  EXPECT_FALSE(Good<SenderConfig>(SenderArguments()).failover);
+  EXPECT_TRUE(Good<SenderConfig>(SenderArguments({"--failover"})).failover);
+  EXPECT_TRUE(Good<SenderConfig>(SenderArguments(), {"PCAP_ZMQ_FAILOVER=true"}).failover);
 }
 
 TEST(ConfigLoader, DefaultsHoldWhereNothingIsSaid) {

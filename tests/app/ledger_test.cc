@@ -108,5 +108,18 @@ TEST(ReceiverLedger, TheSummaryHasAPartForEachOutput) {
   EXPECT_EQ(Summary(ledger, {}), "received 100 packets, lost 2 in transit");
 }
 
+TEST(ReceiverLedger, TheSummarySaysWhereOutputsShareTheFlows) {
+  SinkStats first("a");
+  first.delivered_packets.Add(60);
+  SinkStats second("b");
+  second.delivered_packets.Add(40);
+  const ReceiverLedger ledger{.received = 100, .lost = 0, .unseen = 0};
+  EXPECT_EQ(Summary(ledger, {&first, &second}, OutputMode::kSpread),
+            "received 100 packets, lost 0 in transit; flows spread over 2 outputs; a: delivered "
+            "60, dropped 0; b: delivered 40, dropped 0");
+  EXPECT_EQ(Summary(ledger, {&first}, OutputMode::kSpread),
+            "received 100 packets, lost 0 in transit; a: delivered 60, dropped 0");
+}
+
 }  // namespace
 }  // namespace pcap_zmq

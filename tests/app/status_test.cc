@@ -48,8 +48,10 @@ TEST(SenderStatus, HoldsTheLedgerAndARowForEachPump) {
   first.state.Set(static_cast<int64_t>(ShaperState::kShed));
   first.effort.Set(static_cast<int64_t>(SquashEffort::kPlain));
   first.connected_endpoints.Set(1);
+  first.endpoints.Post({{"tcp://10.0.0.1:1234", true, 5, 6, 7}});
   PumpStats second;
   second.sources.emplace_back("nflog:1");
+  second.endpoints.Post({{"tcp://10.0.0.1:1234", true, 50, 60, 70}});
   const Json status = Parse(SenderStatus(SomeSenderConfig(), {&first, &second}));
 
   EXPECT_EQ(status["program"], kSenderProgram);
@@ -70,6 +72,13 @@ TEST(SenderStatus, HoldsTheLedgerAndARowForEachPump) {
   EXPECT_EQ(pump["state"], "shed");
   EXPECT_EQ(pump["squash_effort"], "plain");
   EXPECT_EQ(pump["connected_endpoints"], 1);
+  ASSERT_EQ(status["endpoints"].size(), 1U);
+  const Json& endpoint = status["endpoints"][0];
+  EXPECT_EQ(endpoint["endpoint"], "tcp://10.0.0.1:1234");
+  EXPECT_EQ(endpoint["connected"], true);
+  EXPECT_EQ(endpoint["sent"], 55);
+  EXPECT_EQ(endpoint["dropped"], 66);
+  EXPECT_EQ(endpoint["buffered"], 77);
   EXPECT_EQ(status["pumps"][1]["state"], "pass");
   EXPECT_EQ(status["pumps"][1]["squash_effort"], "full");
 }

@@ -18,6 +18,7 @@ TEST(DropReason, LabelsAreTheOnesThatOperatorsQuery) {
   EXPECT_EQ(Label(DropReason::kLinkType), "linktype");
   EXPECT_EQ(Label(DropReason::kNoPayload), "no_payload");
   EXPECT_EQ(Label(DropReason::kOversized), "oversized");
+  EXPECT_EQ(Label(DropReason::kEndpointGone), "endpoint_gone");
   EXPECT_EQ(Label(DropReason::kShutdown), "shutdown");
   EXPECT_EQ(Label(SinkDropReason::kQueueFull), "queue_full");
   EXPECT_EQ(Label(SinkDropReason::kWriteError), "write_error");

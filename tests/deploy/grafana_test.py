@@ -43,7 +43,7 @@ ENTRIES = {
 }
 GRAFANA = "http://localhost:3000"  # in the alerts' links, as the compose file publishes it
 # An output takes what comes from all senders: its balance is not of one of them.
-OF_ALL_SENDERS = {"The ledger's balance C"}
+OF_ALL_SENDERS = {"The ledger's balance C", "The ledger's balance D"}
 # What a sender reports of itself is told to each of its receivers: summed over them it is too much.
 REPORTED = re.compile(r"pcap_zmq_receiver_sender_\w+")
 

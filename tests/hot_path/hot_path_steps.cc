@@ -14,6 +14,7 @@
 #include "codec/frame_decoder.h"
 #include "codec/frame_encoder.h"
 #include "shaper/watermark_policy.h"
+#include "sink/block_spreader.h"
 #include "sink/fifo_sink.h"
 #include "source/nflog_record.h"
 #include "tests/source/nflog_datagram.h"
@@ -227,6 +228,37 @@ std::vector<RecordBlockPtr> Split(const std::vector<RecordBlockPtr>& blocks) {
   return split;
 }
 
+// Blocks to the parts of several outputs that share the flows.
+class SpreadFlows final : public HotPathStep {
+ public:
+  void Prepare() override {
+    decode_.Prepare();
+    decode_.Run();
+    parts_.reserve(4 * decode_.blocks()->size());
+  }
+  uint64_t Run() override {
+    uint64_t packets = 0;
+    for (RecordBlockPtr& block : *decode_.blocks()) {
+      for (RecordBlockPtr& part : spreader_.Spread(std::move(block))) {
+        if (part != nullptr) {
+          packets += part->packet_count;
+          parts_.push_back(std::move(part));
+        }
+      }
+    }
+    return packets;
+  }
+  void Finish() override {
+    parts_.clear();
+    decode_.Finish();
+  }
+
+ private:
+  Decode decode_;
+  BlockSpreader spreader_{{"/run/ids-0", "/run/ids-1", "/run/ids-2", "/run/ids-3"}};
+  std::vector<RecordBlockPtr> parts_;
+};
+
 // Blocks into a FIFO that has room for all of them.
 class Write final : public HotPathStep {
  public:
@@ -283,8 +315,8 @@ class Write final : public HotPathStep {
 
 const std::vector<std::string_view>& HotPathStepNames() {
   static const std::vector<std::string_view> names = {
-      "parse",  "shed",        "encode",      "squash_zlib", "squash_zstd",
-      "decode", "unpack_zlib", "unpack_zstd", "write",       "write_small"};
+      "parse",       "shed",        "encode", "squash_zlib", "squash_zstd", "decode",
+      "unpack_zlib", "unpack_zstd", "spread", "write",       "write_small"};
   return names;
 }
 
@@ -312,6 +344,9 @@ std::unique_ptr<HotPathStep> MakeHotPathStep(std::string_view name, const std::s
   }
   if (name == "unpack_zstd") {
     return std::make_unique<Decode>(MakeZstdCompressor(kZstdDefaultLevel));
+  }
+  if (name == "spread") {
+    return std::make_unique<SpreadFlows>();
   }
   if (name == "write" || name == "write_small") {
     return std::make_unique<Write>(directory, name == "write_small");

@@ -20,7 +20,7 @@ import tempfile
 TOLERANCE = 0.05
 BASELINE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "instruction_baseline.json")
 STEPS = ("parse", "shed", "encode", "squash_zlib", "squash_zstd", "decode", "unpack_zlib",
-         "unpack_zstd", "write", "write_small")
+         "unpack_zstd", "spread", "write", "write_small")
 SKIPPED = 77
 
 

@@ -236,5 +236,34 @@ TEST_F(Encryption, AReceiverThatAnybodyCanReachSaysSo) {
   EXPECT_TRUE(receiver_->WaitForStderr("warning: anybody who reaches tcp://0.0.0.0:5555"));
 }
 
+TEST_F(Encryption, SendersThatShareAGroupsKeyAreToldApartByWhatTheyCallThemselves) {
+  ASSERT_TRUE(MakeKeys("nodes"));
+  ASSERT_TRUE(MakeKeys("gw-1"));
+  std::filesystem::copy_file(keys_ + "/nodes.pub", authorized_ + "/nodes@.pub");
+  Authorize("gw-1");
+  StartReceiverWithKeys();
+  const auto start = [this](const std::string& name, const std::string& source, uint16_t port) {
+    return StartSender({"--curve-key", keys_ + "/nodes.key", "--server-key",
+                        keys_ + "/receiver.pub", "--name", name},
+                       source, {TcpEndpoint()}, port);
+  };
+  sender_ = start("node-a", "0", kSenderMetricsPort);
+  ASSERT_NE(sender_, nullptr);
+  const auto second = start("gw-1", "1", 9479);  // the name of another one's key
+  ASSERT_NE(second, nullptr);
+  generator_->Send(4000, 5000);
+  EXPECT_TRUE(WaitUntil([&] {
+    return ReceivedFrom("nodes@node-a") + ReceivedFrom("nodes@gw-1") == 4000;
+  })) << ReceivedFrom("nodes@node-a")
+      << " and " << ReceivedFrom("nodes@gw-1");
+  EXPECT_GT(ReceivedFrom("nodes@node-a"), 0);
+  EXPECT_GT(ReceivedFrom("nodes@gw-1"), 0);
+  EXPECT_TRUE(std::isnan(ReceivedFrom("gw-1")));
+  EXPECT_TRUE(std::isnan(ReceivedFrom("node-a")));
+  Terminate(sender_.get());
+  Terminate(second.get());
+  Terminate(receiver_.get());
+}
+
 }  // namespace
 }  // namespace pcap_zmq::testing

@@ -57,6 +57,12 @@ TEST(SenderMetrics, EachCounterAppearsUnderItsOwnName) {
       {"buffered_packets", "124"},
       {"connected_endpoints", "125"},
       {"handshake_failures_total", "126"},
+      {"endpoint_connected{endpoint=\"tcp://10.0.0.1:1234\"}", "1"},
+      {"endpoint_connected{endpoint=\"tcp://10.0.0.2:1234\"}", "0"},
+      {"endpoint_sent_packets_total{endpoint=\"tcp://10.0.0.1:1234\"}", "127"},
+      {"endpoint_sent_packets_total{endpoint=\"tcp://10.0.0.2:1234\"}", "0"},
+      {"endpoint_dropped_packets_total{endpoint=\"tcp://10.0.0.1:1234\"}", "128"},
+      {"endpoint_buffered_packets{endpoint=\"tcp://10.0.0.2:1234\"}", "131"},
   };
   for (const auto& [series, value] : expected) {
     EXPECT_EQ(Value(scrape, "pcap_zmq_sender_" + series), value) << series;
@@ -99,6 +105,27 @@ TEST(SenderMetrics, PumpsAreSummedAndTheirStatesShownSideBySide) {
   EXPECT_EQ(Value(scrape, "pcap_zmq_sender_state{state=\"squash\"}"), "1");
   EXPECT_EQ(Value(scrape, "pcap_zmq_sender_state{state=\"shed\"}"), "1");
   EXPECT_EQ(Value(scrape, "pcap_zmq_sender_capture_to_send_seconds_count"), "6");
+}
+
+TEST(SenderMetrics, AnEndpointThatIsGoneIsNoSeriesAnyMore) {
+  FilledSender sender;
+  const MetricsSource source = SenderMetrics({"pcap-zmq-send", "0.1.0"}, {&sender.pump});
+  const std::string series =
+      "pcap_zmq_sender_endpoint_sent_packets_total{endpoint=\"tcp://10.0.0.1:1234\"}";
+  EXPECT_EQ(Value(Scrape(source()), series), "127");
+  sender.pump.endpoints.Post({{"tcp://10.0.0.2:1234", true, 1, 2, 3}});
+  EXPECT_EQ(Value(Scrape(source()), series), "absent");
+}
+
+TEST(SenderMetrics, EndpointsOfSeveralPumpsAreSummedAndConnectedWhereAllAre) {
+  FilledSender one;
+  FilledSender other;
+  other.pump.endpoints.Post({{"tcp://10.0.0.1:1234", false, 1000, 0, 0}});
+  const Scrape scrape(SenderMetrics({"pcap-zmq-send", "0.1.0"}, {&one.pump, &other.pump})());
+  const std::string label = "{endpoint=\"tcp://10.0.0.1:1234\"}";
+  EXPECT_EQ(Value(scrape, "pcap_zmq_sender_endpoint_sent_packets_total" + label), "1127");
+  EXPECT_EQ(Value(scrape, "pcap_zmq_sender_endpoint_connected" + label), "0");
+  EXPECT_EQ(scrape.errors, std::vector<std::string>{});
 }
 
 TEST(SenderMetrics, EachScrapeReadsTheCountersAnew) {
@@ -158,6 +185,8 @@ TEST(ReceiverMetrics, EachCounterAppearsUnderItsOwnName) {
       {"refused_connections_total{reason=\"unknown_key\"}", "223"},
       {"refused_connections_total{reason=\"protocol\"}", "0"},
       {"authorized_keys", "224"},
+      {"output_mode{mode=\"copy\"}", "0"},
+      {"output_mode{mode=\"spread\"}", "1"},
       {"sink_packets_total" + fifo, "205"},
       {"sink_bytes_total" + fifo, "206"},
       {"sink_rewritten_packets_total" + fifo, "207"},

@@ -82,6 +82,8 @@ FilledSender::FilledSender() {
   pump.buffered_packets.Set(124);
   pump.connected_endpoints.Set(125);
   pump.handshake_failures.Add(126);
+  pump.endpoints.Post(
+      {{"tcp://10.0.0.1:1234", true, 127, 128, 129}, {"tcp://10.0.0.2:1234", false, 0, 130, 131}});
   pump.capture_to_send.Observe(30 * kNanosPerMicro, 2);
   pump.capture_to_send.Observe(60 * kNanosPerSecond, 1);
 }
@@ -93,6 +95,7 @@ std::string FilledSender::Text() const {
 FilledReceiver::FilledReceiver() {
   receiver.rejected_frames.Add(RejectReason::kMagic, 201);
   receiver.received_bytes.Add(202);
+  receiver.output_mode.Set(static_cast<int64_t>(OutputMode::kSpread));
   receiver.connections.connected_peers.Set(203);
   receiver.connections.disconnects.Add(204);
   receiver.connections.refused.Add(ConnectionRefusal::kUnknownKey, 223);

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "base/byte_io.h"
 #include "base/unique_fd.h"
@@ -87,24 +88,37 @@ Status LogTcpFlows(uint16_t group) {
       "}\n");
 }
 
-Status SendTcpFlows(uint32_t flows, uint32_t rounds) {
-  const UniqueFd ipv4 = OpenRaw(AF_INET);
-  const UniqueFd ipv6 = OpenRaw(AF_INET6);
+Result<TcpFlowSender> TcpFlowSender::Open() {
+  UniqueFd ipv4 = OpenRaw(AF_INET);
+  UniqueFd ipv6 = OpenRaw(AF_INET6);
   if (!ipv4.valid() || !ipv6.valid()) {
     return RuntimeError("no raw sockets here: " + std::generic_category().message(errno));
   }
-  for (uint32_t round = 0; round < rounds; ++round) {
-    for (uint32_t flow = 0; flow < flows; ++flow) {
-      for (const bool reply : {false, true}) {
-        const UniqueFd& socket = flow % 2 == 1 ? ipv6 : ipv4;
-        if (!SendRaw(socket.get(), MakePacket(flow, reply))) {
-          return RuntimeError("cannot send a raw packet: " +
-                              std::generic_category().message(errno));
-        }
+  return TcpFlowSender(std::move(ipv4), std::move(ipv6));
+}
+
+Status TcpFlowSender::Send(uint32_t first, uint32_t count) const {
+  for (uint32_t flow = first; flow < first + count; ++flow) {
+    for (const bool reply : {false, true}) {
+      const UniqueFd& socket = flow % 2 == 1 ? ipv6_ : ipv4_;
+      if (!SendRaw(socket.get(), MakePacket(flow, reply))) {
+        return RuntimeError("cannot send a raw packet: " + std::generic_category().message(errno));
       }
     }
   }
   return {};
+}
+
+Status SendTcpFlows(uint32_t flows, uint32_t rounds) {
+  const auto sender = TcpFlowSender::Open();
+  if (!sender.ok()) {
+    return sender.error();
+  }
+  Status status;
+  for (uint32_t round = 0; round < rounds && status.ok(); ++round) {
+    status = sender.value().Send(0, flows);
+  }
+  return status;
 }
 
 TcpFlowMark RecogniseTcpFlow(std::span<const uint8_t> ip_packet) {

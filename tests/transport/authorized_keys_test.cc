@@ -70,6 +70,41 @@ TEST_F(AuthorizedKeysTest, FilesBehindSymbolicLinksThatAreExchangedAreNoticed) {
   EXPECT_EQ(Now(), (AuthorizedKeys::Names{{second, "gw"}}));
 }
 
+// As Kubernetes mounts a Secret: the files are links into a directory that another takes the place
+// of in one step.
+TEST_F(AuthorizedKeysTest, AMountedSecretIsFollowedWhenItChanges) {
+  const auto mount = [this](const std::string& version, const std::string& file,
+                            const std::string& key) {
+    std::filesystem::create_directory(dir_.File(version));
+    dir_.Write(version + "/" + file, key);
+    std::filesystem::create_symlink(version, dir_.File("..data_tmp"));
+    std::filesystem::rename(dir_.File("..data_tmp"), dir_.File("..data"));
+  };
+  const std::string first = Key();
+  const std::string second = Key();
+  const std::string third = Key();
+  mount("..2026_11_25_10_00_00.123", "nodes@.pub", first);
+  std::filesystem::create_symlink("..data/nodes@.pub", dir_.File("nodes@.pub"));
+  EXPECT_EQ(Now(), (AuthorizedKeys::Names{{first, "nodes@"}}));
+  mount("..2026_11_25_11_00_00.456", "nodes@.pub", second);
+  std::filesystem::remove_all(dir_.File("..2026_11_25_10_00_00.123"));
+  EXPECT_EQ(Now(), (AuthorizedKeys::Names{{second, "nodes@"}}));
+  // The key is named otherwise in the next version: its old link leads nowhere for a moment.
+  mount("..2026_11_25_12_00_00.789", "edge@.pub", third);
+  EXPECT_EQ(Now(), AuthorizedKeys::Names());
+  std::filesystem::create_symlink("..data/edge@.pub", dir_.File("edge@.pub"));
+  std::filesystem::remove(dir_.File("nodes@.pub"));
+  EXPECT_EQ(Now(), (AuthorizedKeys::Names{{third, "edge@"}}));
+}
+
+TEST_F(AuthorizedKeysTest, AGroupsNameEndsInItsMarkAndIsANameOtherwise) {
+  const std::string group = Add("nodes@");
+  for (const char* name : {"@", "no@des@", "nodes@@", "@nodes", "a@b", "other@", "unnamed@"}) {
+    Add(name);
+  }
+  EXPECT_EQ(Now(), (AuthorizedKeys::Names{{group, "nodes@"}}));
+}
+
 TEST_F(AuthorizedKeysTest, TheVersionChangesWithTheKeysAndOnlyThen) {
   Add("a");
   Now();

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
 namespace pcap_zmq {
 namespace {
 
@@ -69,6 +72,38 @@ TEST(EndpointResolution, Ipv6LiteralsAreRecognisedByTheirBrackets) {
   EXPECT_FALSE(IsIpv6Literal("tcp://0.0.0.0:1234"));
   EXPECT_FALSE(IsIpv6Literal("tcp://*:1234"));
   EXPECT_FALSE(IsIpv6Literal("ipc:///run/[odd].sock"));
+}
+
+TEST(HasHostName, IsSoForNamesAloneAndAsksNobody) {
+  for (const char* endpoint : {"tcp://ids:1234", "tcp://receivers.pipe.svc.cluster.local:1",
+                               "tcp://localhost:1", "tcp://127.0.0.1:0;ids:1234"}) {
+    EXPECT_TRUE(HasHostName(endpoint)) << endpoint;
+  }
+  for (const char* endpoint : {"tcp://127.0.0.1:1234", "tcp://[::1]:1234", "tcp://[fe80::1%lo]:1",
+                               "tcp://0.0.0.0:0;10.0.0.1:1", "ipc:///run/ids", "nonsense"}) {
+    EXPECT_FALSE(HasHostName(endpoint)) << endpoint;
+  }
+}
+
+TEST(ResolveAddresses, ANameWithBothKindsStandsForItsIpv4Addresses) {
+  const auto found = ResolveAddresses("tcp://localhost:1234");
+  ASSERT_TRUE(found.ok()) << found.error().message;
+  EXPECT_EQ(found.value(), std::vector<std::string>{"tcp://127.0.0.1:1234"});
+}
+
+TEST(ResolveAddresses, WhatStandsAroundTheHostStays) {
+  const auto found = ResolveAddresses("tcp://127.0.0.1:0;127.0.0.2:1234");
+  ASSERT_TRUE(found.ok()) << found.error().message;
+  EXPECT_EQ(found.value(), std::vector<std::string>{"tcp://127.0.0.1:0;127.0.0.2:1234"});
+  const auto ipv6 = ResolveAddresses("tcp://[2001:db8:0::2]:9");
+  ASSERT_TRUE(ipv6.ok()) << ipv6.error().message;
+  EXPECT_EQ(ipv6.value(), std::vector<std::string>{"tcp://[2001:db8::2]:9"});
+}
+
+TEST(ResolveAddresses, AHostThatDoesNotExistIsAnErrorThatMayPass) {
+  const auto found = ResolveAddresses("tcp://not/a/host:1234");
+  ASSERT_FALSE(found.ok());
+  EXPECT_EQ(found.error().kind, ErrorKind::kRuntime);
 }
 
 }  // namespace

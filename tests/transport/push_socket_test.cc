@@ -132,6 +132,17 @@ TEST_F(PushSocketTest, EndpointsThatCannotBeParsedAreConfigurationErrorsThatName
   }
 }
 
+TEST_F(PushSocketTest, AHostThatMayComeToExistIsWaitedFor) {
+  PushOptions options;
+  options.endpoint = "tcp://" + std::string(70, 'a') + ":1234";  // longer than a label may be
+  options.may_be_unknown = true;
+  const auto push = ConnectOrFail(options);
+  ASSERT_NE(push, nullptr);
+  EXPECT_EQ(Send(push.get(), FrameBytes(1, 100)), SendOutcome::kAccepted);
+  push->PollConnections(0);
+  EXPECT_FALSE(push->connected());
+}
+
 TEST_F(PushSocketTest, AHostThatDoesNotExistIsAConfigurationError) {
   const Error error = RefusalOf("tcp://not/a/host:1234");
   EXPECT_EQ(error.kind, ErrorKind::kConfig);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "transport/endpoint_router.h"
+#include "base/flow_router.h"
 
 #include <gtest/gtest.h>
 
@@ -43,15 +43,15 @@ std::vector<std::string> Names(size_t count) {
   return names;
 }
 
-TEST(EndpointRouter, OneEndpointGetsEverything) {
-  const EndpointRouter router(Names(1));
+TEST(FlowRouter, OnePlaceGetsEverything) {
+  const FlowRouter router(Names(1));
   for (const uint64_t hash : FlowHashes()) {
     ASSERT_EQ(router.Route(hash), 0U);
   }
 }
 
-TEST(EndpointRouter, BothDirectionsOfAFlowGoToTheSameEndpoint) {
-  const EndpointRouter router(Names(5));
+TEST(FlowRouter, BothDirectionsOfAFlowGoToTheSamePlace) {
+  const FlowRouter router(Names(5));
   for (uint32_t i = 0; i < 1000; ++i) {
     const auto port = static_cast<uint16_t>(1024 + i);
     EXPECT_EQ(router.Route(HashOf(Ipv4Packet("a", i, 0xc0000201, {port, 80}, kTcp))),
@@ -61,10 +61,10 @@ TEST(EndpointRouter, BothDirectionsOfAFlowGoToTheSameEndpoint) {
   }
 }
 
-TEST(EndpointRouter, FlowsAreSpreadEvenly) {
+TEST(FlowRouter, FlowsAreSpreadEvenly) {
   const std::vector<uint64_t> hashes = FlowHashes();
   for (size_t count = 2; count <= 8; ++count) {
-    const EndpointRouter router(Names(count));
+    const FlowRouter router(Names(count));
     std::vector<double> flows(count);
     for (const uint64_t hash : hashes) {
       ASSERT_LT(router.Route(hash), count);
@@ -77,11 +77,11 @@ TEST(EndpointRouter, FlowsAreSpreadEvenly) {
   }
 }
 
-TEST(EndpointRouter, AnEndpointThatJoinsTakesItsShareAndMovesNothingElse) {
+TEST(FlowRouter, APlaceThatJoinsTakesItsShareAndMovesNothingElse) {
   const std::vector<uint64_t> hashes = FlowHashes();
   for (size_t count = 1; count <= 7; ++count) {
-    const EndpointRouter before(Names(count));
-    const EndpointRouter after(Names(count + 1));
+    const FlowRouter before(Names(count));
+    const FlowRouter after(Names(count + 1));
     size_t moved = 0;
     for (const uint64_t hash : hashes) {
       if (before.Route(hash) != after.Route(hash)) {
@@ -95,16 +95,37 @@ TEST(EndpointRouter, AnEndpointThatJoinsTakesItsShareAndMovesNothingElse) {
   }
 }
 
-TEST(EndpointRouter, TheOrderInWhichEndpointsAreListedDoesNotMatter) {
+TEST(FlowRouter, TheOrderInWhichPlacesAreListedDoesNotMatter) {
   std::vector<std::string> names = Names(6);
-  const EndpointRouter router(names);
+  const FlowRouter router(names);
   std::vector<std::string> turned = names;
   std::rotate(turned.begin(), turned.begin() + 2, turned.end());
   std::swap(turned[0], turned[5]);
-  const EndpointRouter other(turned);
+  const FlowRouter other(turned);
   for (const uint64_t hash : FlowHashes()) {
     ASSERT_EQ(names[router.Route(hash)], turned[other.Route(hash)]);
   }
+}
+
+// What a sender sends to one of its endpoints, a receiver spreads over its outputs.
+TEST(FlowRouter, WhatCameToOnePlaceIsSpreadEvenlyOverTheNext) {
+  const FlowRouter endpoints(Names(4));
+  const FlowRouter outputs({"/run/ids-0.pcap", "/run/ids-1.pcap", "/run/ids-2.pcap"});
+  std::vector<double> flows(3);
+  double here = 0;
+  for (const uint64_t hash : FlowHashes()) {
+    if (endpoints.Route(hash) == 0) {
+      ++flows[outputs.Route(hash)];
+      ++here;
+    }
+  }
+  for (const double share : flows) {
+    EXPECT_NEAR(share, here / 3, 0.1 * here / 3);
+  }
+}
+
+TEST(FlowRouter, WithoutAnyPlaceThereIsOnlyTheFirst) {
+  EXPECT_EQ(FlowRouter().Route(12345), 0U);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "transport/endpoint_router.h"
+#include "base/flow_router.h"
 
 #include "base/ip_header.h"
 
@@ -17,13 +17,13 @@ uint64_t HashName(const std::string& name) {
 
 }  // namespace
 
-EndpointRouter::EndpointRouter(const std::vector<std::string>& endpoints) {
-  for (const std::string& endpoint : endpoints) {
-    name_hashes_.push_back(HashName(endpoint));
+FlowRouter::FlowRouter(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    name_hashes_.push_back(HashName(name));
   }
 }
 
-size_t EndpointRouter::Route(uint64_t flow_hash) const {
+size_t FlowRouter::Route(uint64_t flow_hash) const {
   size_t best = 0;
   uint64_t best_score = 0;
   for (size_t i = 0; i < name_hashes_.size(); ++i) {
