@@ -73,9 +73,9 @@ class ConnectionGuard {
   ZmqSocketHandle questions_;  // ZAP's
   SocketMonitor* monitor_ = nullptr;
   const size_t max_connections_;
-  UniqueFd stop_;                                // eventfd
-  std::map<int, Peer> peers_;                    // by descriptor
-  size_t inside_ = 0;                            // those of them that were not cut off
+  UniqueFd stop_;                                        // eventfd
+  std::map<int, Peer> peers_;                            // by descriptor
+  size_t inside_ = 0;                                    // those of them that were not cut off
   std::unordered_map<std::string, size_t> inside_from_;  // the same, by address
   std::optional<ConnectionRefusal> in_trouble_;  // of the peer that is about to be disconnected
   // One a reason, so that those who knock at every door do not hide who tries a key.

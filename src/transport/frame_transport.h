@@ -32,8 +32,8 @@ class FrameSender {
 class FrameReceiver {
  public:
   virtual ~FrameReceiver() = default;
-  /// The next frame that has arrived; false at once when there is none.  Where a frame came that is
-  /// not to be had, `frame` has no data() at all, so that the caller can look at its clock and stop.
+  /// The next frame that has arrived; false at once when there is none.  In place of one that is
+  /// refused comes a frame without data(), so that the caller can look at its clock and stop.
   virtual bool Receive(Frame* frame) = 0;
   /// Waits for a frame, for an event on one of `fds` (negative ones are left out), or for
   /// `timeout`; spurious returns are possible.  Call it when Receive() has just found nothing:

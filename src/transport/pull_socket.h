@@ -43,8 +43,8 @@ class PullSocket final : public FrameReceiver {
   /// wait at the door.
   void StartGuard() { guard_->Start(&monitor_); }
 
-  /// Frames whose sender's key was taken away since it connected come without data; they are counted
-  /// (`revoked`), and the connection is cut: what it had sent before is not delivered any more.
+  /// Frames whose sender's key was taken away since it connected come without data.  They are
+  /// counted (`revoked`), and the connection is cut: what it had sent is not delivered any more.
   bool Receive(Frame* frame) override;
   bool Wait(std::span<const int> fds, Nanoseconds timeout) override;
 

@@ -10,6 +10,7 @@
 #include "codec/frame_decoder.h"
 #include "tests/integration/pipe_fixture.h"
 #include "tests/integration/wire_peer.h"
+#include "tests/support/sanitized.h"
 #include "tests/support/wire_tap.h"
 
 namespace pcap_zmq::testing {
@@ -214,7 +215,8 @@ TEST_P(RateControl, SheddingKeepsTheWireAtTheHighWatermark) {
   }
   std::printf("windows carry %.3f to %.3f MiB\n", static_cast<double>(least) / (1 << 20),
               static_cast<double>(most) / (1 << 20));
-  EXPECT_GE(least, kHigh - kHigh / 10);
+  // An instrumented program on a busy machine may be held up for parts of a window.
+  EXPECT_GE(least, kHigh - kHigh / (kSanitized ? 2 : 10));
   EXPECT_LE(most, kHigh + kHigh / 10);
 
   const Outcome outcome = ExpectTheLawCloses(generator_.get(), fifo_);
