@@ -252,7 +252,7 @@ HealthReport SenderPipeline::Readiness() const {
     all_pumps = all_pumps && pump.stats.connected_endpoints.Value() > 0;
   }
   // Where others can take an endpoint's place, one is enough.
-  if (config_.failover || endpoint_watch_ != nullptr) {
+  if (config_.failover || config_.resolve_interval > 0) {
     return all_pumps ? HealthReport{true, "capturing"}
                      : HealthReport{false, "capturing, but no receiver is connected of " +
                                                JoinNames(config_.endpoints)};

@@ -135,6 +135,8 @@ void SenderPump::Process() {
   lanes_.ExportLedger();
   if (now >= next_tick_) {
     Tick(now);
+  }
+  if (std::exchange(sweep_due_, false)) {
     lanes_.Sweep(now, control_payload_);
   }
 }
@@ -257,6 +259,7 @@ bool SenderPump::SendControls(bool last) {
 
 void SenderPump::Tick(Nanoseconds now) {
   next_tick_ = now + kTickInterval;
+  sweep_due_ = true;
   effort_.Update(now);
   source_->FollowRate(policy_.PacketsPerSecond(now));
   const bool has_new = lanes_.Follow(now);

@@ -90,6 +90,7 @@ class SenderPump {
   PacketBatch batch_;
 
   Nanoseconds next_tick_ = 0;
+  bool sweep_due_ = false;  // where no lane is in use, which a tick amid a batch is not
   Nanoseconds next_control_ = 0;
   Nanoseconds drain_timeout_ = 0;
   Nanoseconds drain_deadline_ = 0;

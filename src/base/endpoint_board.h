@@ -34,8 +34,8 @@ class EndpointBoard {
 };
 
 /// The rows of several pumps together, by name: sums, and connected where all pumps are.  Pumps
-/// take an endpoint up and give it up one after another; it is listed while all of them have it, so
-/// that no sum falls.
+/// take an endpoint up and give it up one after another; it is listed while all of them have it.
+/// One that returns begins anew, as counters of a program that was restarted do.
 EndpointRows MergeEndpoints(const std::vector<EndpointRows>& pumps);
 
 }  // namespace pcap_zmq

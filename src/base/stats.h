@@ -74,6 +74,7 @@ struct PumpStats {
 /// The endpoints of all pumps together.
 inline EndpointRows SumEndpoints(const std::vector<const PumpStats*>& pumps) {
   std::vector<EndpointRows> rows;
+  rows.reserve(pumps.size());
   for (const PumpStats* pump : pumps) {
     rows.push_back(pump->endpoints.Read());
   }

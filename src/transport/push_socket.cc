@@ -43,10 +43,10 @@ struct PushSocket::InFlight {
 
 Result<std::unique_ptr<PushSocket>> PushSocket::Connect(const ZmqContext& context,
                                                         const PushOptions& options) {
-  auto resolved = ResolveEndpoint(options.endpoint);
-  if (!resolved.ok() && options.may_be_unknown) {
-    resolved = ResolvedEndpoint{.unresolved_yet = true};
-  }
+  // Who may be unknown is looked up by others, who can wait for the name service.
+  auto resolved = options.may_be_unknown && HasHostName(options.endpoint)
+                      ? Result<ResolvedEndpoint>(ResolvedEndpoint{.unresolved_yet = true})
+                      : ResolveEndpoint(options.endpoint);
   if (!resolved.ok()) {
     return resolved.error();
   }

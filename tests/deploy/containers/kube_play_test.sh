@@ -74,6 +74,8 @@ in_node_network() {
 # those that podman needs to make containers; the pods get what their manifests say.
 start_node() {
   local version
+  docker image inspect pcap-zmq-pipe/test-node >/dev/null 2>&1 ||
+    skip "there is no image of the node; scripts/with-container-engine says why"
   docker run --detach --name "$node" --hostname "$node_name" --network none \
     --dns "$pod_network.1" --dns-search dns.podman \
     --env DISABLE_HC_SYSTEMD=true --env PODMAN_IGNORE_CGROUPSV1_WARNING=true \

@@ -57,10 +57,12 @@ def wait_for(what, holds):
     return found
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def free_ports():
+    """Two that differ."""
+    with socket.socket() as one, socket.socket() as other:
+        for probe in (one, other):
+            probe.bind(("127.0.0.1", 0))
+        return str(one.getsockname()[1]), str(other.getsockname()[1])
 
 
 class Place:
@@ -153,7 +155,7 @@ def check_pipe(bin_dir, scenario):
     encrypted = scenario != "plain"
     pod = pod_of(scenario, "StatefulSet")
     test = pod_of(scenario, "Pod")
-    ports = {"1234": str(free_port()), "9478": str(free_port())}
+    ports = dict(zip(("1234", "9478"), free_ports()))
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
         place = Place(folder, bin_dir, {f"{host}:{old}": f"127.0.0.1:{new}"
                                         for old, new in ports.items() for host in ("0.0.0.0", "[::]")})
