@@ -2,6 +2,7 @@
 #include "sink/replay_log.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "sink/pcap_format.h"
 
@@ -10,8 +11,14 @@ namespace {
 
 // Small blocks are gathered in pieces of this size.
 constexpr size_t kCopyBytes = 16 * kSmallBlockBytes;
+// Of those that are done, as many are kept as fill the pipe, 1 MiB, once more.
+constexpr size_t kSpareCopies = 16;
 
 }  // namespace
+
+ReplayLog::ReplayLog() {
+  spare_copies_.reserve(kSpareCopies);
+}
 
 void ReplayLog::Append(const RecordBlockPtr& block) {
   const std::span<const uint8_t> records = block->records;
@@ -26,7 +33,7 @@ void ReplayLog::Append(const RecordBlockPtr& block) {
     // Spans into `copy` stay valid because it never grows beyond what was reserved.
     if (segments_.empty() || segments_.back().block != nullptr ||
         segments_.back().copy.capacity() - segments_.back().copy.size() < records.size()) {
-      Push()->copy.reserve(kCopyBytes);
+      Push()->copy = TakeCopy();
     }
     Segment& last = segments_.back();
     last.copy.insert(last.copy.end(), records.begin(), records.end());
@@ -36,13 +43,22 @@ void ReplayLog::Append(const RecordBlockPtr& block) {
   appended_packets_ += block->packet_count;
 }
 
-// A slot that was used before keeps the memory of its copy.
 ReplayLog::Segment* ReplayLog::Push() {
   Segment& segment = segments_.Push();
   segment.begin = end_;
   segment.packets = 0;
   segment.tallied = 0;
   return &segment;
+}
+
+std::vector<uint8_t> ReplayLog::TakeCopy() {
+  std::vector<uint8_t> copy;
+  if (!spare_copies_.empty()) {
+    copy = std::move(spare_copies_.back());
+    spare_copies_.pop_back();
+  }
+  copy.reserve(kCopyBytes);
+  return copy;
 }
 
 size_t ReplayLog::Find(uint64_t position) const {
@@ -135,8 +151,14 @@ void ReplayLog::Forget(uint64_t unread) {
   // The tally may be behind what was read by a part of one record, never by a whole one.
   const uint64_t taken_to = std::min(TakenTo(unread), tallied_to_);
   while (!segments_.empty() && segments_.front().end() <= taken_to) {
-    segments_.front().block.reset();
-    segments_.front().copy.clear();
+    Segment& taken = segments_.front();
+    taken.block.reset();
+    // Not left in its slot: after a backlog there are hundreds, and each would come to hold a copy.
+    std::vector<uint8_t> copy = std::move(taken.copy);
+    if (copy.capacity() != 0 && spare_copies_.size() < kSpareCopies) {
+      copy.clear();
+      spare_copies_.push_back(std::move(copy));
+    }
     segments_.Pop();
   }
 }

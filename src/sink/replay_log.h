@@ -22,6 +22,8 @@ namespace pcap_zmq {
 /// Threads: not thread-safe.
 class ReplayLog {
  public:
+  ReplayLog();
+
   struct Tally {
     uint64_t first = 0;  ///< packets whose last byte was written for the first time
     uint64_t again = 0;  ///< packets that were written to an earlier reader, too
@@ -77,6 +79,8 @@ class ReplayLog {
 
   // An empty segment at the end.
   Segment* Push();
+  // Memory for a segment's copy: what was used before, if there is some.
+  std::vector<uint8_t> TakeCopy();
   // Index of the segment that holds `position`; size() if none does.
   size_t Find(uint64_t position) const;
   // The position up to which the reader has taken everything.
@@ -86,6 +90,7 @@ class ReplayLog {
   bool CountRecords(Segment* segment);
 
   Ring<Segment> segments_;  // gapless, up to end_
+  std::vector<std::vector<uint8_t>> spare_copies_;
   uint64_t end_ = 0;
   uint64_t position_ = 0;       // written up to here in this session
   uint64_t session_begin_ = 0;  // a record boundary, as all of the following

@@ -2,12 +2,14 @@
 #include "sink/replay_log.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <random>
 
 #include "sink/pcap_format.h"
 #include "tests/sink/sink_testing.h"
+#include "tests/support/sanitized.h"
 
 namespace pcap_zmq {
 namespace {
@@ -55,6 +57,30 @@ TEST(ReplayLog, WhatTheReaderHasTakenIsForgotten) {
   EXPECT_EQ(log.held_bytes(), both - first);
   log.Forget(0);
   EXPECT_EQ(log.held_bytes(), 0U);
+}
+
+TEST(ReplayLog, ABacklogLeavesNoMemoryBehind) {
+#ifndef __GLIBC__
+  GTEST_SKIP() << "malloc is not glibc's, which says how much is in use";
+#else
+  if (testing::kSanitized) {
+    GTEST_SKIP() << "the sanitizer's malloc does not say how much is in use";
+  }
+  const size_t before = ::mallinfo2().uordblks;
+  ReplayLog log;
+  for (uint32_t i = 0; i < 200; ++i) {
+    log.Append(NumberedBlock(i * 8, 8, 1000));
+  }
+  Write(&log, log.held_bytes());
+  log.Forget(0);
+  // The slots of the backlog are now used in turn.
+  for (uint32_t i = 0; i < 1000; ++i) {
+    log.Append(NumberedBlock(1600 + i, 1));
+    Write(&log, log.held_bytes());
+    log.Forget(0);
+  }
+  EXPECT_LT(::mallinfo2().uordblks, before + 2 * 1024 * 1024);
+#endif
 }
 
 TEST(ReplayLog, RewoundPacketsWaitForASecondTimeAndAreNotCountedAsNew) {

@@ -234,6 +234,22 @@ uint64_t Process::ResidentBytes() const {
   return resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
+uint64_t Process::PeakResidentBytes() const {
+  std::ifstream file("/proc/" + std::to_string(pid_) + "/status");
+  for (std::string word; file >> word;) {
+    if (word == "VmHWM:") {
+      uint64_t kibibytes = 0;
+      file >> kibibytes;
+      return kibibytes << 10;
+    }
+  }
+  return 0;
+}
+
+void Process::ForgetPeak() {
+  std::ofstream("/proc/" + std::to_string(pid_) + "/clear_refs") << "5";
+}
+
 Result<CommandOutcome> RunCommand(std::vector<std::string> argv, const std::string& stdin_text) {
   const std::string name = argv.at(0);
   Process::Options options;

@@ -70,6 +70,11 @@ class Process {
   /// Bytes of memory in RAM; 0 once it has ended.
   uint64_t ResidentBytes() const;
 
+  /// The most that it ever was, or since the last ForgetPeak(); 0 once it has ended.
+  /// Source:  proc(5), VmHWM and clear_refs.
+  uint64_t PeakResidentBytes() const;
+  void ForgetPeak();
+
  private:
   Process(pid_t pid, UniqueFd out, UniqueFd err);
   void ReadOutput(UniqueFd out, UniqueFd err);

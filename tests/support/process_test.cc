@@ -26,6 +26,17 @@ TEST(Process, WaitsForWordsOnStderrOfARunningProgram) {
   EXPECT_EQ(process.value()->WaitForExit(), 128 + SIGTERM);
 }
 
+TEST(Process, RemembersTheMostMemoryThatAProgramHad) {
+  auto process = Process::Start({"sh", "-c", "echo ready >&2; exec sleep 1000"});
+  ASSERT_TRUE(process.ok()) << process.error().message;
+  ASSERT_TRUE(process.value()->WaitForStderr("ready"));
+  EXPECT_GE(process.value()->PeakResidentBytes(), process.value()->ResidentBytes());
+  process.value()->ForgetPeak();
+  EXPECT_GT(process.value()->PeakResidentBytes(), 0u);
+  process.value()->Kill();
+  EXPECT_EQ(process.value()->PeakResidentBytes(), 0u);
+}
+
 TEST(Process, IsGoneWhenItsObjectIs) {
   pid_t pid = 0;
   {
