@@ -15,9 +15,11 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True  # the checkout stays as it is
-# pylint: disable-next=wrong-import-position
+sys.path.append(str(pathlib.Path(__file__).parent / "containers"))
+# pylint: disable=wrong-import-position
 from grafana_files import (METRIC, Files, Programs, fail, get, metric_kinds, metrics_with_label,
                            skip, wait_for)
+from queries_table import questions_of_the_table
 
 # The order of a packet's way.
 PANELS = [
@@ -214,6 +216,17 @@ def check_alerts(files):
         expect(" []" in outcomes, f"{name}: no case in which it does not fire")
 
 
+def check_answers(files):
+    """What a real Prometheus must answer stands in the table of queries_test.py, for all."""
+    asked = questions_of_the_table()
+    names = {name for name, _, _ in files.queries()}
+    expect({q for q in asked if not q.startswith("PcapZmq")} == names,
+           f"queries_table.py and the dashboard differ: {names.symmetric_difference(asked)}")
+    # Rules of one name are told apart by a word behind it.
+    expect({q.split()[0] for q in asked if q.startswith("PcapZmq")} == ALERTS,
+           "queries_table.py and the alerts differ")
+
+
 def check_runbook(files):
     for entry in re.split(r"^## ", files.runbook, flags=re.MULTILINE)[1:]:
         heading = entry.split("\n", 1)[0]
@@ -290,6 +303,7 @@ def main():
     check_reports(files)
     check_legends(files)
     check_alerts(files)
+    check_answers(files)
     check_runbook(files)
     check_runbook_dashboard(files)
     check_targets(files)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A real pipe of containers for queries_test.py, traffic, and a bad peer."""
+"""A real pipe of containers for queries_test.py, traffic, and bad peers."""
 
 import os
 import pathlib
@@ -77,6 +77,9 @@ class Pipe:
     def start_bad_peer(self):
         self.programs.start("bad peer", [sys.executable, __file__, "bad-peer", self.stream_port])
 
+    def start_stranger(self):
+        self.programs.start("stranger", [sys.executable, __file__, "stranger", self.stream_port])
+
     def start_replay(self, shift_seconds):
         """A second sender whose packets are stamped that far from now."""
         source = self.programs.start("replayed capture", [
@@ -109,21 +112,21 @@ class Pipe:
             fail(f"docker {' '.join(map(str, arguments))}: {done.stderr}")
         return done.stdout
 
-    def start_receiver(self, small_disk=False):
-        if small_disk:
+    def start_receiver(self, disk_size=None, *arguments):
+        """The one that was killed, or, with a /disk of that size, another with more arguments."""
+        if disk_size:
             self.discard_container("receiver")
         elif f"{self.name}-receiver" in self.containers():
             self.docker("start", f"{self.name}-receiver")
             return
-        disk = ["--tmpfs", "/small:size=64k,mode=1777"] if small_disk else []
+        disk = ["--tmpfs", f"/disk:size={disk_size},mode=1777"] if disk_size else []
         self.docker("run", "-d", "--name", f"{self.name}-receiver", "--read-only",
                     "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
                     "-v", f"{self.name}:/run/pcap-zmq", *disk,
                     "-p", f"127.0.0.1:{self.stream_port}:1234",
                     "-p", f"{self.receiver_address}:9478",
                     os.environ.get("RECEIVER_IMAGE", "pcap-zmq-pipe/receiver"),
-                    "tcp://0.0.0.0:1234", f"/run/pcap-zmq/{FIFO_NAME}",
-                    *(["file:/small/all.pcap"] if small_disk else []))
+                    "tcp://0.0.0.0:1234", f"/run/pcap-zmq/{FIFO_NAME}", *arguments)
 
     def containers(self):
         return self.docker("ps", "-a", "--format", "{{.Names}}").split()
@@ -204,6 +207,20 @@ def replay(shift_seconds):
         time.sleep(0.01)
 
 
+def be_a_stranger(port):
+    """A sender that encrypts for a receiver that does not, until somebody ends us."""
+    while True:
+        with socket.create_connection(("127.0.0.1", port)) as peer:
+            peer.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00")
+            peer.sendall(b"CURVE".ljust(20, b"\0") + bytes(32))
+            try:
+                while peer.recv(64):
+                    pass
+            except ConnectionResetError:
+                pass
+        time.sleep(0.2)
+
+
 def be_a_bad_peer(port):
     """A sender of which frames are missing, others damaged, and reports too high, as its side
     of ZMTP 3.0 and of the wire format (src/codec/README.md), until somebody ends us."""
@@ -242,5 +259,7 @@ if __name__ == "__main__":
             replay(int(sys.argv[2]))
         elif sys.argv[1] == "bad-peer":
             be_a_bad_peer(int(sys.argv[2]))
+        elif sys.argv[1] == "stranger":
+            be_a_stranger(int(sys.argv[2]))
     except BrokenPipeError:
         pass

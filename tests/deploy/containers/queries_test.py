@@ -22,6 +22,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 # pylint: disable=wrong-import-position
 from grafana_files import Files, Programs, fail, get, wait_for
 from queries_pipe import NAME, Pipe
+from queries_table import CANNOT_FIRE, CHECKS, PHASES, questions_of_the_table
 
 PATIENCE_SECONDS = 60
 # Time runs faster here: Prometheus scrapes every second instead of every 15, and windows shrink.
@@ -30,97 +31,6 @@ FASTER = {"scrape_interval: 15s": "scrape_interval: 1s",
           "evaluation_interval: 15s": "evaluation_interval: 1s",
           "[1m]": "[6s]", "[5m]": "[6s]", "[15m]": "[20s]", ") > 30": ") > 5"}
 OFFSET = {"offset 10m": "offset 15s"}  # in the dashboard as well
-
-# What the values of an answer must be, beside "absent" and, for alerts, "quiet".  In the tables a
-# text in brackets picks the series that have it as the value of a label.
-CHECKS = {
-    "> 0": lambda values: max(values) > 0,
-    "= 0": lambda values: max(values) == 0 == min(values),
-    "= 1": lambda values: max(values) == 1 == min(values),
-    "= 2": lambda values: max(values) == 2,
-    ">= 0": lambda values: min(values) >= 0,
-    "share": lambda values: 0 < min(values) and max(values) <= 1,
-    "< 0": lambda values: max(values) < 0,
-    "< 0.1": lambda values: 0 <= min(values) and max(values) < 0.1,
-    "< 5": lambda values: max(values) < 5,
-    "> 5": lambda values: max(values) > 5,
-    "> 0.5": lambda values: max(values) > 0.5,
-    "fires": lambda values: True,
-}
-
-WELL = {  # while all is well, whatever the traffic
-    "Kernel loss B": "= 0", "Connections A": "= 1", "Connections B": ">= 0",
-    "FIFO: reader attached A": "= 1", "HWM hits A": "= 0", "FIFO: blocked B": ">= 0",
-    "Buffered A": ">= 0", "Buffered B": ">= 0", "Buffered C": ">= 0", "Senders A": "< 5",
-    "Rate against the watermarks C": "> 0", "Rate against the watermarks D": "> 0",
-    "Drops by reason B": ">= 0", "Drops by reason C": "= 0", "Drops by reason D": "= 0",
-    "Lost on the way A": "= 0", "PcapZmqHwmHits": "quiet", "PcapZmqNoReceiver": "quiet",
-    "PcapZmqSenderSilent": "quiet", "PcapZmqNoReader": "quiet", "PcapZmqOutputDrops": "quiet",
-    "PcapZmqNetworkLoss": "quiet", "PcapZmqLedgerNotClosing sender": "quiet",
-    "PcapZmqLedgerNotClosing network": "quiet", "PcapZmqLedgerNotClosing output": "quiet",
-    "PcapZmqClockSkew ahead": "quiet", "PcapZmqClockSkew behind": "quiet",
-    "PcapZmqTargetDown": "quiet",
-}
-MOVING = {  # while packets flow to the IDS
-    "Logged A": "> 0", "Rate against the watermarks A": "> 0",
-    "Rate against the watermarks B": "> 0", "Delivery latency A": "> 0",
-    "Delivery latency, quantiles A": "> 0", "Delivery latency, quantiles B": "> 0",
-    "Delivery latency, quantiles C": "> 0", "Senders B": "> 0", "Senders D": "> 0",
-    "Senders G": "> 0", "Senders H": "> 0",
-}
-CLOSED = {"The ledger's balance A": "= 0", "The ledger's balance B": "= 0",
-          "The ledger's balance C": "= 0", "In transit A": "= 0"}
-
-# Only a fault of the programs makes them fire; promtool's cases do (grafana_test.py).
-CANNOT_FIRE = {"PcapZmqLedgerNotClosing sender", "PcapZmqLedgerNotClosing output"}
-
-PHASES = [
-    ("calm", {**WELL, **MOVING, "State A": "= 0", "Squash ratio A": "absent",
-              "Squash ratio B": "= 0", "Drops by reason A": "= 0", "Kernel loss A": "= 0",
-              "PcapZmqSenderDrops": "quiet", "PcapZmqKernelLoss": "quiet", "Senders C": "= 0",
-              "Senders E": "= 0", "Senders F": "= 0", "Senders I": "= 0",
-              "Delivery latency, quantiles A": "< 0.1", "FIFO: blocked A": "< 0.1"}),
-    ("squash", {**WELL, **MOVING, "State A": "= 1", "Squash ratio A": "share",
-                "Squash ratio B": "share", "Drops by reason A": "= 0", "Senders C": "= 1",
-                "PcapZmqSenderDrops": "quiet"}),
-    ("shed", {**WELL, **MOVING, "State A": "= 2", "Squash ratio A": "> 0.5",
-              "Squash ratio B": "share", "Drops by reason A [shed]": "> 0", "Senders C": "= 2",
-              "Senders F": "> 0", "PcapZmqSenderDrops": "fires"}),
-    ("settled", {**WELL, **CLOSED, "State A": "= 0", "Logged A": "= 0", "Buffered A": "= 0",
-                 "Buffered B": "= 0", "Buffered C": "= 0", "FIFO: blocked B": "= 0"}),
-    ("held", {"Kernel loss A": "> 0", "Kernel loss B": "> 0", "Drops by reason B": "> 0",
-              "Senders E": "> 0", "PcapZmqKernelLoss": "fires"}),
-    ("no reader", {"FIFO: reader attached A": "= 0", "FIFO: blocked A": "> 0.5",
-                   "PcapZmqNoReader": "fires", "In transit A": "> 0", "Connections A": "= 1",
-                   # It says so, but the receiver waits and reads nothing.
-                   "Senders A": "> 5", "PcapZmqSenderSilent": "quiet"}),
-    ("another reader", {"FIFO: reader attached A": "= 1", "FIFO: reopened A": "> 0",
-                        "FIFO: reopened B": ">= 0", "PcapZmqNoReader": "quiet"}),
-    ("no receiver", {"Connections A": "= 0", "HWM hits A": "> 0", "Buffered A": "> 0",
-                     "Buffered B": "> 0", "Drops by reason A [zmq_hwm]": "> 0",
-                     "PcapZmqNoReceiver": "fires", "PcapZmqHwmHits": "fires",
-                     "PcapZmqSenderDrops": "fires", "The ledger's balance A": ">= 0",
-                     "Logged A": "> 0", "Rate against the watermarks A": "> 0",
-                     "FIFO: reader attached A": "absent", "Senders A": "absent",
-                     "PcapZmqTargetDown": "fires",
-                     "In transit A": "absent"}),
-    ("another receiver", {"Connections A": "= 1", "Connections B": "= 1", "Senders J": "> 0",
-                          "Lost on the way B": "> 0", "PcapZmqNoReceiver": "quiet"}),
-    ("settled again", {**WELL, **CLOSED}),
-    ("sender gone", {"Senders A": "> 5", "PcapZmqSenderSilent": "fires", "Connections B": "= 0",
-                     "PcapZmqTargetDown": "fires"}),
-    # Its counts begin again, and the network's balance shows it for the time of the offset.
-    ("sender back", {"PcapZmqLedgerNotClosing network": "quiet", "The ledger's balance B": "< 0",
-                     "PcapZmqSenderSilent": "quiet"}),
-    ("forgotten", {**WELL, "The ledger's balance B": "= 0"}),
-    ("bad peer", {"Lost on the way A [bad]": "> 0", "Lost on the way C": "> 0",
-                  "Drops by reason C": "> 0", "Senders I": "> 0", "PcapZmqNetworkLoss": "fires",
-                  # It says that it sent more than there is.
-                  "PcapZmqLedgerNotClosing network": "fires"}),
-    ("full disk", {"Drops by reason D [write_error]": "> 0", "PcapZmqOutputDrops": "fires"}),
-    ("clock behind", {"PcapZmqClockSkew behind": "fires", "Delivery latency, quantiles A": "> 5"}),
-    ("clock ahead", {"PcapZmqClockSkew ahead": "fires", "PcapZmqClockSkew behind": "quiet"}),
-]
 
 
 class Prometheus:
@@ -203,10 +113,7 @@ class Questions:
         self.check_table()
 
     def check_table(self):
-        wanted = {}
-        for _, table in PHASES:
-            for question, expectation in table.items():
-                wanted.setdefault(question.split(" [")[0], set()).add(expectation)
+        wanted = questions_of_the_table()
         if set(wanted) != set(self.expressions):
             fail(f"the table and the files differ: {set(wanted) ^ set(self.expressions)}")
         for question, expectations in wanted.items():
@@ -290,10 +197,14 @@ class Course:
     def bad_peer(self):
         self.pipe.start_bad_peer()
 
-    def full_disk(self):
+    def stranger(self):
         self.pipe.programs.stop("bad peer", kill=True)
+        self.pipe.start_stranger()
+
+    def full_disk(self):
+        self.pipe.programs.stop("stranger", kill=True)
         self.pipe.kill_receiver()
-        self.pipe.start_receiver(small_disk=True)
+        self.pipe.start_receiver("64k", "file:/disk/all.pcap")
         self.pipe.start_reader()
         self.pipe.start_traffic(1000, 500, "zeros")
 
@@ -304,6 +215,16 @@ class Course:
     def clock_ahead(self):
         self.pipe.stop_replay()
         self.pipe.start_replay(20)
+
+    def shared_outputs(self):
+        self.pipe.stop_replay()
+        self.pipe.kill_receiver()
+        self.pipe.start_receiver("64m", "file:/disk/half.pcap", "--output-mode", "spread")
+        self.pipe.start_reader()
+        self.pipe.start_traffic(100, 100, "zeros")
+
+    def settled_shared(self):
+        self.pipe.stop_traffic()
 
 
 def lead(course, questions):
