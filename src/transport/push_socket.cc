@@ -43,19 +43,20 @@ struct PushSocket::InFlight {
 
 Result<std::unique_ptr<PushSocket>> PushSocket::Connect(const ZmqContext& context,
                                                         const PushOptions& options) {
-  // Who may be unknown is looked up by others, who can wait for the name service.
-  auto resolved = options.may_be_unknown && HasHostName(options.endpoint)
-                      ? Result<ResolvedEndpoint>(ResolvedEndpoint{.unresolved_yet = true})
-                      : ResolveEndpoint(options.endpoint);
-  if (!resolved.ok()) {
-    return resolved.error();
+  ResolvedEndpoint resolved;
+  // Where names are followed, that is done by others, who can wait for the name service.
+  if (!options.may_be_unknown || !HasHostName(options.endpoint)) {
+    auto answer = ResolveEndpoint(options.endpoint);
+    if (!answer.ok()) {
+      return answer.error();
+    }
+    resolved = answer.value();
   }
-  if (resolved.value().unresolved_yet && !options.may_be_unknown) {
+  if (resolved.unresolved_yet) {
     Log(LogLevel::kWarning, "the name service does not answer for " + options.endpoint +
                                 " yet; connecting as soon as it does");
   }
-  auto push =
-      std::unique_ptr<PushSocket>(new PushSocket(context, options, resolved.value().ipv6_only));
+  auto push = std::unique_ptr<PushSocket>(new PushSocket(context, options, resolved.ipv6_only));
   if (Status opened = push->Open(/*probe=*/false); !opened.ok()) {
     return opened.error();
   }
@@ -128,8 +129,8 @@ SendOutcome PushSocket::Send(Frame frame) {
   return SendOutcome::kAccepted;
 }
 
-// Runs in whatever thread lets go of the message last.  Who sees a frame in the account finds its
-// memory back in the pools.
+// Runs in whatever thread lets go of the message last.  Who sees a frame in the account sees its
+// packets and bytes there too, and finds its memory back in the pools.
 void PushSocket::OnReleased(void* /*data*/, void* hint) {
   auto* in_flight = static_cast<InFlight*>(hint);
   const std::shared_ptr<Account> account = std::move(in_flight->account);
@@ -140,9 +141,9 @@ void PushSocket::OnReleased(void* /*data*/, void* hint) {
   in_flight->~InFlight();
   release_memory(memory);
   if (account != nullptr) {
-    account->frames.fetch_add(1, std::memory_order_release);
     account->packets.fetch_add(packets, std::memory_order_relaxed);
     account->bytes.fetch_add(bytes, std::memory_order_relaxed);
+    account->frames.fetch_add(1, std::memory_order_release);
   }
 }
 

@@ -70,6 +70,16 @@ class EndpointLanesTest : public PumpTest {
   }
   bool Lists(int number) const { return Rows().contains(Endpoint(number)); }
 
+  // The script's beginning: 64 flows come while, of the endpoints 0 and 1, 0 alone has a receiver,
+  // which this is.
+  std::unique_ptr<PullSocket> BeginWithTheFirstOfTwo() {
+    auto first = Bind(0);
+    Stand({0, 1});
+    script_.Until([this] { return Connected(0); });
+    script_.Packets(TextBatch(64));
+    return first;
+  }
+
   // The flows of a stream's packets.
   static std::set<uint32_t> Flows(const std::vector<ArrivedFrame>& frames) {
     std::set<uint32_t> flows;
@@ -203,11 +213,8 @@ TEST_F(EndpointLanesTest, OneThatReturnsBeforeItsTimeIsUpGoesOnWhereItWas) {
 }
 
 TEST_F(EndpointLanesTest, WithFailoverFlowsGoToTheConnectedOnesAndComeBack) {
-  const auto first = Bind(0);
+  const auto first = BeginWithTheFirstOfTwo();
   std::unique_ptr<PullSocket> second;
-  Stand({0, 1});
-  script_.Until([this] { return Connected(0); });
-  script_.Packets(TextBatch(64));
   script_.Then([&] {
     EXPECT_EQ(Rows()[Endpoint(1)].buffered_packets, 0U);
     second = Bind(1);
@@ -225,11 +232,8 @@ TEST_F(EndpointLanesTest, WithFailoverFlowsGoToTheConnectedOnesAndComeBack) {
 }
 
 TEST_F(EndpointLanesTest, WithoutFailoverFlowsWaitForTheirEndpoint) {
-  const auto first = Bind(0);
+  const auto first = BeginWithTheFirstOfTwo();
   std::unique_ptr<PullSocket> second;
-  Stand({0, 1});
-  script_.Until([this] { return Connected(0); });
-  script_.Packets(TextBatch(64));
   script_.Then([&] {
     EXPECT_GT(stats_.buffered_packets.Value(), 16);
     second = Bind(1);

@@ -10,17 +10,9 @@ import time
 import urllib.error
 import urllib.request
 
+from verdict import fail, skip  # pylint: disable=unused-import
+
 METRIC = re.compile(r"\bpcap_zmq_[a-z0-9_]+|\bprocess_[a-z_]+")
-
-
-def skip(reason):
-    print(f"SKIPPED: {reason}")
-    sys.exit(77)
-
-
-def fail(reason):
-    print(f"FAILED: {reason}")
-    sys.exit(1)
 
 
 class Files:

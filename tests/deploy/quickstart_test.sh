@@ -15,10 +15,8 @@ export QUICKSTART_TEST_MARK="mark-$$-$RANDOM"
 output=$(mktemp --tmpdir=/tmp quickstart_test.XXXXXX)
 trap 'rm -rf "$TMPDIR" "$output"' EXIT
 
-skip() {
-  echo "SKIPPED: $*"
-  exit 77
-}
+# shellcheck source=tests/deploy/verdict.sh
+. "$(dirname "$(readlink -f "$0")")/verdict.sh"
 fail() {
   echo "FAILED: $*"
   sed 's/^/  | /' "$output"

@@ -7,12 +7,9 @@
 # Usage: rules_test.sh ROOT BIN_DIR [CASE...]     CASE: forward, "nft groups", ...
 set -euo pipefail
 
-skip() {
-  echo "SKIPPED: $*"
-  exit 77
-}
-
 here=$(dirname "$(readlink -f "$0")")
+# shellcheck source=tests/deploy/verdict.sh
+. "$here/verdict.sh"
 export PATH=$PATH:/usr/sbin:/sbin LC_ALL=C
 for tool in nft ip nsenter unshare setpriv python3; do
   command -v "$tool" >/dev/null || skip "$tool is not installed"

@@ -9,14 +9,8 @@ set -uo pipefail
 repository=$(readlink -f "$1")
 modules=$(readlink -m "${2:-$repository/build/node/node_modules}")
 
-skip() {
-  echo "SKIPPED: $*"
-  exit 77
-}
-fail() {
-  echo "FAILED: $*"
-  exit 1
-}
+# shellcheck source=tests/deploy/verdict.sh
+. "$(dirname "$(readlink -f "$0")")/../verdict.sh"
 
 command -v node >/dev/null || skip "node is not installed"
 [[ -d $modules/@grafana/schema && -x $modules/.bin/tsc ]] ||

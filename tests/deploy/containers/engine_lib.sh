@@ -5,15 +5,8 @@
 # is scripts/with-container-engine's, so its network namespace is ours to write rules and make links
 # in.
 
-skip() {
-  printf 'SKIPPED: %s\n' "$*"
-  exit 77
-}
-
-fail() {
-  printf 'FAILED: %s\n' "$*"
-  exit 1
-}
+# shellcheck source=tests/deploy/verdict.sh
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../verdict.sh"
 
 require_engine() {
   [[ -n ${DOCKER_HOST:-} ]] || skip "no container engine; ./check --containers brings one"

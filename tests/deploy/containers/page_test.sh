@@ -21,10 +21,8 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM
 
-skip() {
-  echo "SKIPPED: $*"
-  exit 77
-}
+# shellcheck source=tests/deploy/verdict.sh
+. "$here/../verdict.sh"
 fail() {
   echo "FAILED: $*"
   tail -n 3 "$work"/*.err 2>/dev/null

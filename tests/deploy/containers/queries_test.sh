@@ -6,10 +6,8 @@
 set -uo pipefail
 export PATH=$PATH:/usr/sbin:/sbin
 
-skip() {
-  echo "SKIPPED: $*"
-  exit 77
-}
+# shellcheck source=tests/deploy/verdict.sh
+. "$(dirname "$(readlink -f "$0")")/../verdict.sh"
 
 for tool in prometheus nft ss python3; do
   command -v "$tool" >/dev/null || skip "$tool is not installed"

@@ -7,21 +7,14 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from verdict import fail, skip  # pylint: disable=unused-import,wrong-import-position
+
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 CHART = ROOT / "deploy/helm/pcap-zmq-pipe"
 TOOLS = ROOT / "build/node"
 HELMS = ("helm3", "helm4")
 RELEASE = ("pipe", "--namespace", "ids")
-
-
-def skip(reason):
-    print(f"SKIPPED: {reason}")
-    sys.exit(77)
-
-
-def fail(reason):
-    print(f"FAILED: {reason}")
-    sys.exit(1)
 
 
 try:

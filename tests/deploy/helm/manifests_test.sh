@@ -8,14 +8,8 @@ repository=$(readlink -f "$1")
 modules=$(readlink -m "${2:-$repository/build/node/node_modules}")
 here=$(dirname "$(readlink -f "$0")")
 
-skip() {
-  echo "SKIPPED: $*"
-  exit 77
-}
-fail() {
-  echo "FAILED: $*"
-  exit 1
-}
+# shellcheck source=tests/deploy/verdict.sh
+. "$here/../verdict.sh"
 
 command -v node >/dev/null || skip "node is not installed"
 for needed in kubernetes-models @kubernetes-models/prometheus-operator yaml typescript; do
