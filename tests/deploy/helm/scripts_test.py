@@ -23,6 +23,8 @@ from chart import fail, yaml
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
 PATIENCE = 60
+# An instrumented program needs what a test's preset tells it, in any environment.
+SANITIZERS = {k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}
 DEMONSTRATION = b"pcap-zmq-demo"
 
 
@@ -87,7 +89,7 @@ class Place:
 
     def environment(self, part):
         given = {v["name"]: self.here(v.get("value", "node-1")) for v in part.get("env", [])}
-        return {"PATH": self.path, "HOME": str(self.folder), **given}
+        return {"PATH": self.path, "HOME": str(self.folder), **SANITIZERS, **given}
 
     def run(self, part):
         return subprocess.run(self.command(part), env=self.environment(part), check=False,
@@ -223,7 +225,7 @@ def in_namespace(place, script):
     if subprocess.run([*way, "nft", "list", "tables"], check=False, capture_output=True).returncode:
         return None
     return subprocess.run([*way, "bash", "-c", script], check=False, capture_output=True, text=True,
-                          timeout=3 * PATIENCE, env={"PATH": place.path})
+                          timeout=3 * PATIENCE, env={"PATH": place.path, **SANITIZERS})
 
 
 RULES = r"""
@@ -299,7 +301,7 @@ def check_variables(bin_dir):
             given = {v["name"]: v.get("value", "node-1").replace("$(NODE_IP)", "192.0.2.1")
                      for v in part["env"]}
             program = f"{bin_dir}/pcap-zmq-{'send' if name == 'sender' else 'recv'}"
-            done = subprocess.run([program, "--print-config"], env=given, check=False,
+            done = subprocess.run([program, "--print-config"], env=given | SANITIZERS, check=False,
                                   capture_output=True, text=True)
             expect(done.returncode == 0, f"{file.stem}: {name}: {done.stderr}")
             checked += 1
