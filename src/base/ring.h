@@ -11,8 +11,8 @@ namespace pcap_zmq {
 
 /// Like a deque that is filled at its back and emptied at its front, in memory that is used again.
 ///
-/// Elements are not destroyed when they are popped: the slot that Push() hands out is an element
-/// that was popped before or a new one, so that what it owns (a vector's memory) can be reused.
+/// Slots are used again, but what a popped element owned does not stay in them: a list that was
+/// long once has hundreds of slots.
 /// References stay valid until the next Push().
 /// Threads: not thread-safe.
 template <typename T>
@@ -29,7 +29,7 @@ class Ring {
   const T& front() const { return (*this)[0]; }
   T& back() { return (*this)[size_ - 1]; }
 
-  /// A slot at the back, in the state in which it was popped.
+  /// A new element at the back, as T() makes it.
   T& Push() {
     if (size_ == slots_.size()) {
       Grow();
@@ -38,8 +38,9 @@ class Ring {
     return back();
   }
 
-  /// Takes the front element out of the list; whoever pops lets go first of what must not stay.
+  /// Takes the front element out of the list, and lets go of what it owns.
   void Pop() {
+    front() = T();
     first_ = (first_ + 1) & (slots_.size() - 1);
     --size_;
   }

@@ -11,7 +11,7 @@ namespace {
 
 // Small blocks are gathered in pieces of this size.
 constexpr size_t kCopyBytes = 16 * kSmallBlockBytes;
-// Of those that are done, as many are kept as fill the pipe, 1 MiB, once more.
+// Of those that are done, as many are kept as hold what is in a full pipe, 1 MiB.
 constexpr size_t kSpareCopies = 16;
 
 }  // namespace
@@ -46,8 +46,6 @@ void ReplayLog::Append(const RecordBlockPtr& block) {
 ReplayLog::Segment* ReplayLog::Push() {
   Segment& segment = segments_.Push();
   segment.begin = end_;
-  segment.packets = 0;
-  segment.tallied = 0;
   return &segment;
 }
 
@@ -151,11 +149,8 @@ void ReplayLog::Forget(uint64_t unread) {
   // The tally may be behind what was read by a part of one record, never by a whole one.
   const uint64_t taken_to = std::min(TakenTo(unread), tallied_to_);
   while (!segments_.empty() && segments_.front().end() <= taken_to) {
-    Segment& taken = segments_.front();
-    taken.block.reset();
-    // Not left in its slot: after a backlog there are hundreds, and each would come to hold a copy.
-    std::vector<uint8_t> copy = std::move(taken.copy);
-    if (copy.capacity() != 0 && spare_copies_.size() < kSpareCopies) {
+    std::vector<uint8_t>& copy = segments_.front().copy;
+    if (!copy.empty() && spare_copies_.size() < kSpareCopies) {
       copy.clear();
       spare_copies_.push_back(std::move(copy));
     }

@@ -22,12 +22,12 @@ namespace pcap_zmq {
 /// Threads: not thread-safe.
 class ReplayLog {
  public:
-  ReplayLog();
-
   struct Tally {
     uint64_t first = 0;  ///< packets whose last byte was written for the first time
     uint64_t again = 0;  ///< packets that were written to an earlier reader, too
   };
+
+  ReplayLog();
 
   /// Adds the block's records at the end of the stream.
   /// Owns:    shares a large block until it is forgotten, copies a small one.
@@ -89,8 +89,8 @@ class ReplayLog {
   // Counts on record by record inside `segment`; false when the written position stops it.
   bool CountRecords(Segment* segment);
 
-  Ring<Segment> segments_;  // gapless, up to end_
-  std::vector<std::vector<uint8_t>> spare_copies_;
+  Ring<Segment> segments_;                          // gapless, up to end_
+  std::vector<std::vector<uint8_t>> spare_copies_;  // empty, with their memory
   uint64_t end_ = 0;
   uint64_t position_ = 0;       // written up to here in this session
   uint64_t session_begin_ = 0;  // a record boundary, as all of the following

@@ -207,12 +207,17 @@ def replay(shift_seconds):
         time.sleep(0.01)
 
 
+def greet(peer, mechanism):
+    """Begins our side of ZMTP 3.0."""
+    peer.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00")
+    peer.sendall(mechanism.ljust(20, b"\0") + bytes(32))
+
+
 def be_a_stranger(port):
     """A sender that encrypts for a receiver that does not, until somebody ends us."""
     while True:
         with socket.create_connection(("127.0.0.1", port)) as peer:
-            peer.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00")
-            peer.sendall(b"CURVE".ljust(20, b"\0") + bytes(32))
+            greet(peer, b"CURVE")
             try:
                 while peer.recv(64):
                     pass
@@ -236,8 +241,7 @@ def be_a_bad_peer(port):
     sequence = ordinal = 0
     while True:
         with socket.create_connection(("127.0.0.1", port)) as peer:
-            peer.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00")
-            peer.sendall(b"NULL".ljust(20, b"\0") + bytes(32))
+            greet(peer, b"NULL")
             peer.recv(64, socket.MSG_WAITALL)  # its greeting
             peer.sendall(message(b"\x05READY\x0bSocket-Type\x00\x00\x00\x04PUSH", 4))
             for _ in range(6):  # not for long, as we leave ZeroMQ's heartbeats unanswered
