@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <sys/mount.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -202,13 +203,33 @@ Books FaultTest::SettleGateway() {
   Books books;
   books.generated = generator_->sent();
   books.logged = Logged(*generator_);
-  // A scrape may fall between the updates of two counters, so one that does not add up is no
-  // verdict.
-  WaitUntil([&] {
+  EXPECT_TRUE(WaitUntil([&] {
     books.sender = ReadSender();
-    return books.sender.Check(books.sender.captured + books.sender.kernel_lost).ok() &&
-           books.sender.held == 0 && books.sender.buffered == 0;
+    return books.sender.Settled(books.logged - logged_before_);
+  })) << books.logged - logged_before_
+      << " logged; " << books.sender.Text();
+  return books;
+}
+
+bool FaultTest::WaitForNewest() {
+  return WaitUntil([&] {
+    generator_->Send(generator_->sent_by_flow().size(), 200);
+    return WaitUntil([&] { return reader_->HasNewest(generator_->sent_by_flow()); },
+                     std::chrono::seconds(5));
   });
+}
+
+Books FaultTest::SettleNewGateway() {
+  generator_->Stop();
+  EXPECT_TRUE(WaitForNewest()) << "the traffic does not come back";
+  Books books;
+  books.generated = generator_->sent();
+  books.logged = Logged(*generator_);
+  EXPECT_TRUE(WaitUntil([&] {
+    books.sender = ReadSender();
+    logged_before_ = books.logged - books.sender.captured - books.sender.kernel_lost;
+    return books.sender.Settled(books.logged - logged_before_);
+  })) << books.sender.Text();
   return books;
 }
 
@@ -238,10 +259,21 @@ Books FaultTest::ExpectClosed(const std::string& fault) {
   EXPECT_EQ(books.missing(), books.counted());
   ExpectReaderIsWhole(0);
   ExpectMemoryIsBounded();
-  EXPECT_EQ(GatewayReadiness().substr(0, 3), "200") << GatewayReadiness();
-  EXPECT_EQ(IdsReadiness().substr(0, 3), "200") << IdsReadiness();
+  ExpectReadiness({"200"}, [] { return GatewayReadiness(); });
+  ExpectReadiness({"200"}, [this] { return IdsReadiness(); });
   Report(fault, books);
   return books;
+}
+
+void FaultTest::ExpectReadiness(const Arguments& wanted,
+                                const std::function<std::string()>& readiness) {
+  std::string said;
+  EXPECT_TRUE(WaitUntil([&] {
+    said = readiness();
+    return std::all_of(wanted.begin(), wanted.end(), [&](const std::string& part) {
+      return said.find(part) != std::string::npos;
+    });
+  })) << said;
 }
 
 void FaultTest::ExpectReaderIsWhole(uint64_t cut) const {

@@ -78,6 +78,9 @@ class FaultTest : public PipeTest {
   /// The answer of /readyz: its status and what it says.
   std::string IdsReadiness() const;
   static std::string GatewayReadiness();
+  /// Waits until the answer has all the `wanted` parts in it.
+  static void ExpectReadiness(const Arguments& wanted,
+                              const std::function<std::string()>& readiness);
 
   /// Waits until the IDS has read `packets` more of them.
   bool WaitForRead(uint64_t packets) const;
@@ -88,6 +91,12 @@ class FaultTest : public PipeTest {
   Books Settle();
   /// The gateway's half of it.
   Books SettleGateway();
+  /// The same after a sender was killed and replaced under traffic.  Nobody knows how much of what
+  /// was logged the dead one had, so the newest packet of each flow is awaited at the IDS: the new
+  /// sender has counted all that came before it.
+  Books SettleNewGateway();
+  /// Waits until the IDS has read the newest packet of each flow, and sends another if one is lost.
+  bool WaitForNewest();
   /// Expects both programs to live, their laws to close, and the readers' captures to be whole and
   /// to hold what was delivered and nothing else.
   Books ExpectClosed(const std::string& fault);
@@ -107,6 +116,7 @@ class FaultTest : public PipeTest {
   std::unique_ptr<TrafficGenerator> generator_;
   std::unique_ptr<PeerNamespace> ids_host_;
   std::unique_ptr<LiveReader> reader_;
+  uint64_t logged_before_ = 0;  // for senders that are gone; SettleNewGateway() sets it
   uint64_t gateway_memory_ = 0;
   uint64_t ids_memory_ = 0;
 };

@@ -58,7 +58,7 @@ class Kill : public FaultTest {
     if (victim == Victim::kReceiver) {
       return Settle();
     }
-    Books books = SettleGateway();
+    Books books = SettleNewGateway();
     auto since = std::chrono::steady_clock::now();
     EXPECT_TRUE(WaitUntil([&] {
       const ReceiverLedger now = ReadIds();

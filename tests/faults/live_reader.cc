@@ -124,6 +124,16 @@ LiveReader::Findings LiveReader::findings() const {
   return findings_;
 }
 
+bool LiveReader::HasNewest(const std::vector<uint64_t>& sent_by_flow) const {
+  const std::lock_guard lock(mutex_);
+  for (uint32_t flow = 0; flow < sent_by_flow.size(); ++flow) {
+    if (sent_by_flow[flow] > 0 && !checker_.Has(flow, sent_by_flow[flow] - 1)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 uint64_t LiveReader::Missing(const std::vector<uint64_t>& sent_by_flow) const {
   const std::lock_guard lock(mutex_);
   return checker_.Missing(sent_by_flow);

@@ -71,6 +71,8 @@ class LiveReader {
   };
   Findings findings() const;
   uint64_t distinct() const { return findings().distinct; }
+  /// Whether the last packet of each flow was read.
+  bool HasNewest(const std::vector<uint64_t>& sent_by_flow) const;
   /// Packets among those sent that no process read.
   uint64_t Missing(const std::vector<uint64_t>& sent_by_flow) const;
 

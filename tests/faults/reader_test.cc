@@ -20,7 +20,7 @@ class Reader : public FaultTest {
   void KillReader() {
     reader_->Kill();
     ASSERT_TRUE(WaitUntil([&] { return Attached() == 0; }));
-    EXPECT_EQ(IdsReadiness().substr(0, 3), "503") << IdsReadiness();
+    ExpectReadiness({"503"}, [this] { return IdsReadiness(); });
   }
 };
 
@@ -32,7 +32,7 @@ TEST_F(Reader, KilledAndReplacedFiveTimesMissesNothing) {
     reader_->Start();
     ASSERT_TRUE(WaitForRead(kRate / 2));
   }
-  EXPECT_EQ(IdsMetric("sink_reopens_total"), 5);
+  EXPECT_TRUE(WaitUntil([&] { return IdsMetric("sink_reopens_total") == 5; }));
   const Books books = ExpectClosed("FIFO reader killed and replaced");
   EXPECT_EQ(books.receiver.sink_dropped, 0u);
   EndPipe();
@@ -54,7 +54,7 @@ TEST_F(Reader, StoppedForFifteenSecondsLosesNothingOnTheWire) {
   };
   ASSERT_TRUE(WaitUntil([&] { return dropped() > 0; }));
   ASSERT_TRUE(WaitUntil([&] { return IdsMetric("sink_blocked_seconds_total") > blocked + 15; }));
-  EXPECT_EQ(GatewayMetric("connected_endpoints"), 1);
+  EXPECT_TRUE(WaitUntil([] { return GatewayMetric("connected_endpoints") == 1; }));
   reader_->Signal(SIGCONT);
   ASSERT_TRUE(WaitForRead(2 * kRate));
   EXPECT_EQ(IdsMetric("disconnects_total"), 0);

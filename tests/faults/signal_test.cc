@@ -50,12 +50,14 @@ TEST_F(Signals, TerminationStormStillLetsTheSenderDrain) {
   const auto reported = [&](const std::string& name) {
     return static_cast<uint64_t>(IdsMetric("sender_" + name));
   };
+  uint64_t lost = 0;
   EXPECT_TRUE(WaitUntil([&] {
     receiver = ReadIds();
-    return receiver.Settled(reported("sent_packets_total"));
-  })) << receiver.Text();
-  const uint64_t lost = reported("kernel_lost_packets_total");
-  EXPECT_EQ(reported("captured_packets_total") + lost, logged);
+    lost = reported("kernel_lost_packets_total");
+    return receiver.Settled(reported("sent_packets_total")) &&
+           reported("captured_packets_total") + lost == logged;
+  })) << receiver.Text()
+      << "; " << logged << " logged, " << lost << " lost";
   EXPECT_EQ(reported("dropped_packets_total"), 0u) << sender_->Stderr();
   EXPECT_EQ(receiver.lost, 0u);
   EXPECT_TRUE(WaitUntil([&] { return reader_->distinct() == receiver.sink_delivered; }));

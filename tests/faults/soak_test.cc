@@ -200,7 +200,7 @@ class Soak : public FaultTest {
 };
 
 void Soak::CloseTheBooks() {
-  books_ = SettleGateway();
+  books_ = SettleNewGateway();
   const uint64_t heard_by_this_receiver =
       past_.senders.sent + books_.sender.sent - past_.sent_before_receiver;
   WaitUntil([&] {

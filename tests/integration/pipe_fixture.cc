@@ -32,13 +32,23 @@ std::unique_ptr<Process> StartAndWait(const Arguments& argv, uint16_t metrics_po
   return process.Take();
 }
 
+// A program cuts off who is held up for two seconds amid an answer, as tests may be on a busy
+// machine; hence the second try.
 MetricsSnapshot Scrape(uint16_t port) {
   auto metrics = MetricsSnapshot::Fetch(port);
+  if (!metrics.ok()) {
+    metrics = MetricsSnapshot::Fetch(port);
+  }
   if (!metrics.ok()) {
     ADD_FAILURE() << "port " << port << ": " << metrics.error().message;
     return {};
   }
   return metrics.Take();
+}
+
+uint64_t ValueOf(const Result<uint64_t>& count) {
+  EXPECT_TRUE(count.ok()) << count.error().message;
+  return count.ok() ? count.value() : 0;
 }
 
 void PrintIfAny(const char* name, const std::unique_ptr<Process>& process) {
@@ -119,14 +129,13 @@ double PipeTest::Metric(uint16_t port, const std::string& name, const Labels& la
 
 uint64_t PipeTest::Logged(const TrafficGenerator& generator) {
   uint64_t logged = 0;
-  // The kernel may have thrown packets away before the rules saw them, so the deadline may pass.
-  WaitUntil(
-      [&] {
-        const auto count = LoggedPackets();
-        logged = count.ok() ? count.value() : 0;
-        return logged == generator.sent();
-      },
-      std::chrono::seconds(3));
+  uint64_t dropped = 0;  // of any traffic on lo, hence an upper bound
+  EXPECT_TRUE(WaitUntil([&] {
+    logged = ValueOf(LoggedPackets());
+    dropped = ValueOf(PacketsDroppedOnLoopback());
+    return logged + dropped >= generator.sent();
+  })) << generator.sent()
+      << " sent, " << logged << " logged, " << dropped << " dropped on lo";
   EXPECT_LE(logged, generator.sent());
   return logged;
 }
@@ -140,12 +149,9 @@ PipeTest::Outcome PipeTest::ExpectTheLawCloses(TrafficGenerator* generator,
   RevealKernelLosses(generator);
   Outcome outcome;
   outcome.logged = Logged(*generator);
-  // A scrape may fall between the updates of two counters, so one that does not add up is no
-  // verdict.
   WaitUntil([&] {
     outcome.sender = ReadSender();
-    return outcome.sender.Check(outcome.logged).ok() && outcome.sender.held == 0 &&
-           outcome.sender.buffered == 0;
+    return outcome.sender.Settled(outcome.logged);
   });
   WaitUntil([&] {
     outcome.receiver = ReadReceiver(sink);

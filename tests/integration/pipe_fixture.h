@@ -59,8 +59,8 @@ class PipeTest : public ::testing::Test {
   static ReceiverLedger ReadReceiver(const std::string& sink, uint16_t port = kReceiverMetricsPort);
   static double Metric(uint16_t port, const std::string& name, const Labels& labels = {});
 
-  /// What the rules have logged, once they have seen all that `generator` sent or it is clear that
-  /// the kernel threw packets away before them.
+  /// What the rules have logged, once they have seen all that `generator` sent but what the kernel
+  /// threw away before them.
   static uint64_t Logged(const TrafficGenerator& generator);
 
   /// Sends a few packets slowly: NFLOG shows losses only in what follows them.

@@ -29,6 +29,11 @@ struct SenderLedger {
   /// Errors:  kRuntime with all the numbers when it does not close to the packet.
   Status Check(uint64_t logged) const;
 
+  /// Whether the law closes with nothing on its way any more.  A scrape may fall between the
+  /// updates of two counters, and the kernel keeps packets until its flush timer fires, so one that
+  /// does not add up yet is no verdict.
+  bool Settled(uint64_t logged) const { return Check(logged).ok() && held == 0 && buffered == 0; }
+
   std::string Text() const;
 };
 

@@ -2,6 +2,7 @@
 #include "tests/support/netfilter.h"
 
 #include <cstdlib>
+#include <fstream>
 
 #include "tests/support/process.h"
 
@@ -46,6 +47,21 @@ Result<uint64_t> LoggedPackets() {
     return RuntimeError("cannot read the rule's counter: " + text + outcome.value().err);
   }
   return std::strtoull(text.c_str() + at + 8, nullptr, 10);
+}
+
+Result<uint64_t> PacketsDroppedOnLoopback() {
+  // "lo:" and, of what was received: bytes, packets, errors, dropped.
+  std::ifstream table("/proc/thread-self/net/dev");
+  for (std::string word; table >> word;) {
+    uint64_t bytes = 0;
+    uint64_t packets = 0;
+    uint64_t errors = 0;
+    uint64_t dropped = 0;
+    if (word == "lo:" && table >> bytes >> packets >> errors >> dropped) {
+      return dropped;
+    }
+  }
+  return RuntimeError("/proc/thread-self/net/dev has no counters of lo");
 }
 
 }  // namespace pcap_zmq::testing

@@ -26,4 +26,7 @@ Status LogTestTraffic(uint16_t ipv4_group = 0, uint16_t ipv6_group = 1);
 /// Errors:  kRuntime with nft's words.
 Result<uint64_t> LoggedPackets();
 
+/// Packets of any kind that lo threw away because its queue was full, before a rule could see them.
+Result<uint64_t> PacketsDroppedOnLoopback();
+
 }  // namespace pcap_zmq::testing

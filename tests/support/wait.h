@@ -9,7 +9,7 @@
 namespace pcap_zmq::testing {
 
 /// Far longer than anything here takes on a busy machine; a test that needs it has failed.
-inline constexpr std::chrono::milliseconds kGenerously{30'000};
+inline constexpr std::chrono::milliseconds kGenerously{120'000};
 
 /// Calls `condition` every `interval` until it holds.
 /// Errors:  false when it did not hold within `deadline`.
