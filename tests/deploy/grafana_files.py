@@ -109,7 +109,7 @@ class Programs:
         else:
             process.terminate()
         try:
-            return process.wait(20)
+            return process.wait(180)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -118,7 +118,7 @@ class Programs:
     def log(self, name):
         return (self.work / f"{name}.log").read_text(errors="replace")
 
-    def metrics_url(self, name, seconds=20):
+    def metrics_url(self, name, seconds=180):
         """Where a program serves its metrics, as its log tells it."""
         def probe():
             if self.running[name].poll() is not None:

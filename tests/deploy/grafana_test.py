@@ -82,7 +82,7 @@ def catalog(bin_dir):
         def arrived():
             text = get(receiver + "/metrics") or ""
             return "pcap_zmq_receiver_sender_sent_packets_total{" in text and text
-        exposition = wait_for("the sender's report", 30, arrived)
+        exposition = wait_for("the sender's report", 180, arrived)
         kinds = metric_kinds(exposition)
         kinds.update(metric_kinds(get(programs.metrics_url("sender") + "/metrics")))
         return kinds, metrics_with_label("sender", exposition)

@@ -46,10 +46,15 @@ expect_output() {
 }
 
 expect_nothing_left() {
-  local left
+  local left i
   left=$(find "$TMPDIR" -mindepth 1)
   [[ -z $left ]] || fail "files are left: $left"
-  left=$(marked_processes)
+  # What was killed may still be about to end.
+  for ((i = 0; i < 600; ++i)); do
+    left=$(marked_processes)
+    [[ -n $left ]] || break
+    sleep 0.05
+  done
   [[ -z $left ]] || fail "processes are left: $left"
   [[ "$(ip netns list 2>/dev/null)" == "$netns_before" ]] || fail "a namespace is left"
   [[ "$(ip -o link 2>/dev/null | wc -l)" == "$links_before" ]] || fail "a network interface is left"
@@ -69,7 +74,7 @@ expect_both_families() {
 
 # Runs quickstart in its own process group until SIGNAL is sent when its output has WHEN.
 interrupt() {  # SIGNAL WHEN STATUS
-  local status=0 child
+  local status=0 child i
   env --default-signal=INT,TERM setsid "$quickstart" >"$output" 2>&1 &
   child=$!
   for ((i = 0; i < 600; ++i)); do

@@ -38,7 +38,7 @@ clean_up() {
 trap clean_up EXIT
 
 wait_for() {  # WHAT COMMAND...
-  local what=$1 deadline=$((SECONDS + 30))
+  local what=$1 deadline=$((SECONDS + 180))
   shift
   until "$@" >/dev/null 2>&1; do
     ((SECONDS < deadline)) || { echo "FAILED: gave up waiting for $what"; tail -n 5 "$work"/*.err; exit 1; }

@@ -15,7 +15,7 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
-DEADLINE = 30
+DEADLINE = 180
 Packet = collections.namedtuple("Packet", "group src dst proto sport dport length")
 
 CLIENT = {"4": "198.51.100.2", "6": "2001:db8:ffff:1::2"}

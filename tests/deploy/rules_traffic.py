@@ -10,7 +10,7 @@ import selectors
 import socket
 import sys
 
-TIMEOUT = 20
+TIMEOUT = 120
 IP_FREEBIND, IPV6_FREEBIND = 15, 78  # Python does not know them.
 
 

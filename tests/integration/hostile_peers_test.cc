@@ -47,7 +47,9 @@ TEST_F(HostilePeers, ThoseWhoSayNothingOrHalfAGreetingAreCutOff) {
       ASSERT_TRUE(peers.back().Send(greeting.substr(0, 32)));
     }
   }
-  EXPECT_TRUE(WaitUntil([&] { return Peers() == 2 + 2 * kOfEach + kSlow; })) << Peers();
+  // The first may have been cut off already, ten seconds after they came.
+  EXPECT_TRUE(WaitUntil([&] { return Peers() + Disconnects() >= 2 + 2 * kOfEach + kSlow; }))
+      << Peers() << " and " << Disconnects() << " that left";
   ASSERT_NO_FATAL_FAILURE(ExpectTheNeighbourIsHeard());
   ExpectMemoryGrewByAtMost(32 * kMiB);
   // The last ones say a byte now and then, and would be at it for a minute.
@@ -97,7 +99,7 @@ TEST_F(HostilePeers, ManyLargeMessagesThatNeverEndTakeNoMoreThanWasSent) {
     }
     ASSERT_NO_FATAL_FAILURE(ExpectTheNeighbourIsHeard());
   }
-  EXPECT_EQ(Peers(), 2 + kPeers);
+  EXPECT_TRUE(WaitUntil([] { return Peers() == 2 + kPeers; })) << Peers();
   ExpectMemoryGrewByAtMost(kPeers * kSent + 32 * kMiB);
 }
 
@@ -144,8 +146,8 @@ TEST_F(HostilePeers, TenThousandWhoComeAndGoLeaveNothingBehind) {
       ASSERT_NO_FATAL_FAILURE(ExpectTheNeighbourIsHeard());
     }
   }
-  EXPECT_TRUE(WaitUntil([] { return Disconnects() == kPeers; }, 2 * kGenerously)) << Disconnects();
-  EXPECT_EQ(Peers(), 2);
+  EXPECT_TRUE(WaitUntil([] { return Disconnects() == kPeers && Peers() == 2; }, 2 * kGenerously))
+      << Disconnects() << " have left, " << Peers() << " are there";
   EXPECT_TRUE(WaitUntil([this] { return Descriptors() <= descriptors_at_start_; }))
       << Descriptors() << " descriptors, " << descriptors_at_start_ << " before";
   ExpectMemoryGrewByAtMost(48 * kMiB);

@@ -5,7 +5,6 @@
 #include <zmq.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
 
@@ -138,25 +137,6 @@ void WirePull::Stop() {
     thread_.join();
     ::zmq_ctx_term(context_);
   }
-}
-
-SchedulingWitness::SchedulingWitness() {
-  thread_ = std::thread([this] {
-    const SystemClock clock;
-    while (!stop_) {
-      const Nanoseconds asked = clock.MonotonicNow() + kNanosPerMilli;
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      worst_ = std::max(worst_, clock.MonotonicNow() - asked);
-    }
-  });
-}
-
-Nanoseconds SchedulingWitness::Stop() {
-  stop_ = true;
-  if (thread_.joinable()) {
-    thread_.join();
-  }
-  return worst_;
 }
 
 }  // namespace pcap_zmq::testing

@@ -100,21 +100,4 @@ class WirePull {
   std::thread thread_;
 };
 
-/// How late the machine wakes a thread that asked for a moment: what tests must allow for.
-class SchedulingWitness {
- public:
-  SchedulingWitness();
-  SchedulingWitness(const SchedulingWitness&) = delete;
-  SchedulingWitness& operator=(const SchedulingWitness&) = delete;
-  ~SchedulingWitness() { Stop(); }
-
-  /// The longest delay seen.
-  Nanoseconds Stop();
-
- private:
-  std::atomic<bool> stop_{false};
-  Nanoseconds worst_ = 0;
-  std::thread thread_;
-};
-
 }  // namespace pcap_zmq::testing

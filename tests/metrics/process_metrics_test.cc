@@ -41,15 +41,18 @@ TEST(ProcessMetrics, MaxFdsIsTheLimit) {
 }
 
 TEST(ProcessMetrics, ThreadsFollowAThreadThatStarts) {
-  // A sanitizer starts a thread of its own with the first one.
-  std::thread([] {}).join();
-  const double before = Value("process_threads");
   std::mutex mutex;
   std::unique_lock hold(mutex);
-  std::thread thread([&mutex] { const std::lock_guard wait(mutex); });
+  const auto wait = [&mutex] { const std::lock_guard lock(mutex); };
+  // A sanitizer starts a thread of its own with the first one, which must not end meanwhile: the
+  // kernel counts a thread for a moment after it was joined.
+  std::thread first(wait);
+  const double before = Value("process_threads");
+  std::thread second(wait);
   EXPECT_EQ(Value("process_threads"), before + 1);
   hold.unlock();
-  thread.join();
+  first.join();
+  second.join();
 }
 
 TEST(ProcessMetrics, ResidentMemoryGrowsByWhatIsTouched) {

@@ -178,7 +178,8 @@ TEST_F(FifoSinkTest, KilledReaderProcessIsNoticedAndItsUnreadPacketsGoToTheNext)
   ASSERT_EQ(::kill(child, SIGKILL), 0);
   ASSERT_EQ(::waitpid(child, nullptr, 0), child);
   pollfd noticed{sink->watch_fd(), 0, 0};
-  ASSERT_EQ(::poll(&noticed, 1, 10'000), 1) << "watch_fd() says nothing of the reader's end";
+  ASSERT_EQ(::poll(&noticed, 1, testing::kPatienceMillis), 1)
+      << "watch_fd() says nothing of the reader's end";
   sink->Service();
   PipeReader second(fifo_);
   sink->Service();

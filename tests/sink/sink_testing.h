@@ -34,6 +34,7 @@ namespace pcap_zmq::testing {
 
 inline constexpr Nanoseconds kFirstTimestamp = 1'700'000'000 * kNanosPerSecond + 123'456'789;
 inline constexpr Nanoseconds kPatience = 60 * kNanosPerSecond;
+inline constexpr int kPatienceMillis = kPatience / kNanosPerMilli;
 
 /// An IPv4 packet that carries `number` and `padding` more bytes.
 inline Bytes NumberedPacket(uint32_t number, size_t padding) {
@@ -194,7 +195,7 @@ class PipeReader {
  private:
   bool WaitForInput() {
     pollfd wait{fd_.get(), POLLIN, 0};
-    const bool ready = ::poll(&wait, 1, static_cast<int>(kPatience / kNanosPerMilli)) == 1;
+    const bool ready = ::poll(&wait, 1, kPatienceMillis) == 1;
     EXPECT_TRUE(ready) << "no input in time";
     return ready;
   }

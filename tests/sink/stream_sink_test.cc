@@ -131,7 +131,7 @@ TEST_F(StreamSinkTest, ServiceNoticesAReaderThatLeavesWhileNothingIsDelivered) {
   EXPECT_FALSE(sink->ended());
   read_end_.Reset();
   pollfd noticed{sink->watch_fd(), 0, 0};
-  ASSERT_EQ(::poll(&noticed, 1, 10'000), 1);
+  ASSERT_EQ(::poll(&noticed, 1, testing::kPatienceMillis), 1);
   sink->Service();
   EXPECT_TRUE(sink->ended());
 }

@@ -147,15 +147,21 @@ TEST_F(LiveSourceTest, PacketsThatDoNotFitTheBufferAreCountedAsLost) {
             kSent);
 }
 
+// What goes out of an interface is captured in its sender's own call; what comes in, when a busy
+// kernel gets to it.
 TEST_F(LiveSourceTest, StoppingDeliversWhatIsBufferedThenEnds) {
-  const auto source = Open({.interface = "lo", .filter = "udp port 5000"});
-  const testing::RawSender sender;
+  MakeVeth();
+  if (IsSkipped()) {
+    return;
+  }
+  const auto source = Open({.interface = "v0", .filter = "udp port 5000"});
+  const testing::FrameSender frames("v0");
   for (int i = 0; i < 10; ++i) {
-    sender.Send(LoopbackV4("before"));
+    frames.Send(kIpv4, LoopbackV4("before"));
   }
   source->StopIntake();
   for (int i = 0; i < 10; ++i) {
-    sender.Send(LoopbackV4("after"));
+    frames.Send(kIpv4, LoopbackV4("after"));
   }
   size_t packets = 0;
   while (source->Read(batch_.get(), 0) == ReadStatus::kPackets) {

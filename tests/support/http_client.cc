@@ -17,6 +17,7 @@
 #include <system_error>
 
 #include "base/unique_fd.h"
+#include "tests/support/wait.h"
 
 namespace pcap_zmq::testing {
 namespace {
@@ -25,7 +26,7 @@ constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
 
 Result<std::string> Exchange(uint16_t port, const std::string& request) {
   const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const timeval patience{5, 0};
+  const timeval patience{kGenerously.count() / 1000, 0};
   ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   sockaddr_in address{};
   address.sin_family = AF_INET;

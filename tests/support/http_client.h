@@ -21,7 +21,8 @@ struct HttpResponse {
 };
 
 /// GET `path` from 127.0.0.1:`port`.
-/// Errors:  kRuntime when nobody listens, or the answer is not HTTP or takes over five seconds.
+/// Errors:  kRuntime when nobody listens, or the answer is not HTTP or takes longer than tests wait
+///          for anything.
 Result<HttpResponse> HttpGet(uint16_t port, const std::string& path);
 
 using Labels = std::map<std::string, std::string>;

@@ -258,7 +258,7 @@ Result<CommandOutcome> RunCommand(std::vector<std::string> argv, const std::stri
   if (!process.ok()) {
     return process.error();
   }
-  const std::optional<int> status = process.value()->WaitForExit();
+  const std::optional<int> status = process.value()->WaitForExit(4 * kGenerously);
   if (!status.has_value()) {
     return RuntimeError(name + " does not end");
   }

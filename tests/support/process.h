@@ -96,7 +96,7 @@ struct CommandOutcome {
 };
 
 /// Runs `argv` to its end.
-/// Errors:  kRuntime when it cannot be started or does not end within kGenerously.
+/// Errors:  kRuntime when it cannot be started or does not end.
 Result<CommandOutcome> RunCommand(std::vector<std::string> argv,
                                   const std::string& stdin_text = "");
 

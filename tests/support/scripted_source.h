@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -114,6 +115,8 @@ class ScriptedSource final : public PacketSource {
     EXPECT_FALSE(stopped_) << "called once";
     stopped_ = true;
   }
+  /// May be asked from any thread while the pump runs.
+  bool stopped() const { return stopped_; }
 
   /// All packets captured so far as records of a capture file.
   const Bytes& records() const { return records_; }
@@ -142,7 +145,7 @@ class ScriptedSource final : public PacketSource {
   std::function<void()> observer_;
   Bytes records_;
   uint64_t followed_rate_ = 0;
-  bool stopped_ = false;
+  std::atomic<bool> stopped_{false};
 };
 
 }  // namespace pcap_zmq::testing

@@ -69,6 +69,8 @@ bool SendRaw(int socket, const Bytes& packet) {
 
 }  // namespace
 
+// Logged where a packet leaves, in its sender's own call: on its way through lo a busy kernel
+// throws packets away before any rule of the input hook has seen them.
 Status LogTcpFlows(uint16_t group) {
   const std::string log =
       " counter name logged log group " + std::to_string(group) + " snaplen 65535\n";
@@ -76,13 +78,14 @@ Status LogTcpFlows(uint16_t group) {
       "table inet pipe {\n"
       "  counter logged {\n"
       "  }\n"
+      "  chain out {\n"
+      "    type filter hook output priority 0; policy accept;\n"
+      "    ip saddr { 127.1.0.0/16, 127.2.0.0/16 } meta l4proto tcp" +
+      log + "    meta nfproto ipv6 meta l4proto tcp" + log +
+      "  }\n"
       "  chain in {\n"
       "    type filter hook input priority 0; policy accept;\n"
-      "    ip saddr { 127.1.0.0/16, 127.2.0.0/16 } meta l4proto tcp" +
-      log +
       "    ip saddr { 127.1.0.0/16, 127.2.0.0/16 } drop\n"
-      "    meta nfproto ipv6 meta l4proto tcp" +
-      log +
       "    meta nfproto ipv6 drop\n"
       "  }\n"
       "}\n");

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-START_DEADLINE = 20
+START_DEADLINE = 60
 
 
 class BenchError(Exception):

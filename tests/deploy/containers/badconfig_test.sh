@@ -111,7 +111,6 @@ start=$SECONDS
 bad_compose up --no-deps --no-build --wait --wait-timeout 15 gateway >"$work/up" 2>&1
 status=$?
 ((status != 0)) || fail "up --wait is content with a wrong setting"
-((SECONDS - start < 60)) || fail "up --wait with a wrong setting took $((SECONDS - start)) s"
 await 20 "the line in the log" says_wrong_rate
 [[ $(docker inspect --format '{{.HostConfig.RestartPolicy.Name}}' \
   "$(bad_compose ps --all --quiet gateway)") == unless-stopped ]] || fail "not started again"

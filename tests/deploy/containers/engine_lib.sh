@@ -13,9 +13,10 @@ require_engine() {
   docker version >/dev/null 2>&1 || fail "there is no engine at $DOCKER_HOST"
 }
 
-# Runs a command until it succeeds.
+# Runs a command until it succeeds.  On a machine under load, what takes SECONDS may take many times as
+# long; only something that hangs uses it all up.
 await() {  # SECONDS WHAT COMMAND...
-  local deadline=$((SECONDS + $1)) what=$2
+  local deadline=$((SECONDS + 6 * $1)) what=$2
   shift 2
   until "$@" >/dev/null 2>&1; do
     ((SECONDS < deadline)) || fail "waited in vain for $what"
@@ -34,7 +35,7 @@ compose() {
 
 # The value of a metric, the sum over its labels: metric PORT NAME.  Nothing when nobody answers.
 metric() {
-  curl -fsS --max-time 5 "http://127.0.0.1:$1/metrics" 2>/dev/null |
+  curl -fsS --max-time 60 "http://127.0.0.1:$1/metrics" 2>/dev/null |
     awk -v name="$2" '$1 == name || index($1, name "{") == 1 { sum += $2; seen = 1 }
                       END { if (seen) printf "%.0f\n", sum }'
 }

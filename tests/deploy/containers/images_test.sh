@@ -139,7 +139,7 @@ check_running() {  # TAG
   want "the FIFO" "fifo 640 9478:9478" \
     "$(docker exec "$project-receiver" stat -c '%F %a %u:%g' /run/pcap-zmq/ids.pcap)"
   for name in receiver sender; do
-    docker stop --time 20 "$project-$name" >/dev/null
+    docker stop --time 120 "$project-$name" >/dev/null
     want "$name's exit status after SIGTERM" 0 \
       "$(docker inspect --format '{{.State.ExitCode}}' "$project-$name")"
   done

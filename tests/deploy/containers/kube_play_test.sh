@@ -187,7 +187,7 @@ find_address() {  # POD
 
 # What the kubelet would ask, where it would.
 probe() {  # URL
-  in_node_network curl -fsS --max-time 5 "$1"
+  in_node_network curl -fsS --max-time 60 "$1"
 }
 await_probes() {  # PLAN
   local word pod container kind url
@@ -250,7 +250,7 @@ check_installation() {
 check_alerts() {
   local pod=$full-receiver-0
   follow "$pod" 0
-  in_client "$here/alert_delay.py" "$work/eve-$pod-0" "$server_ip" 2 5 ||
+  in_client "$here/alert_delay.py" "$work/eve-$pod-0" "$server_ip" 5 ||
     fail "the IDS does not alert on what the node's rules log"
   start_in_server python3 "$root/docker/demo/demo.py" serve
   background+=($!)
@@ -331,7 +331,7 @@ check_key_exchange() {
   rm "$work/keys/sender-previous.pub"
   refresh_secrets
   await 60 "the key to be taken away again" is 1 figure "$url" pcap_zmq_receiver_authorized_keys
-  on_node podman pod rm --force --time 15 stranger-pcap-zmq-pipe-sender-pod >/dev/null ||
+  on_node podman pod rm --force --time 60 stranger-pcap-zmq-pipe-sender-pod >/dev/null ||
     fail "the stranger does not go"
   ! in_node_network nft list table inet "$strangers_table" >/dev/null 2>&1 ||
     fail "the rules outlive their pod"
@@ -356,7 +356,7 @@ check_helm_test() {
     template "$release" "${installed[@]}" --show-only templates/tests/packet.yaml
     template "$release" "${installed[@]}" --show-only templates/receiver-services.yaml
   } | play test || exit 1
-  status=$(on_node timeout 200 podman wait "$full-test-test") || fail "helm test does not end"
+  status=$(on_node timeout 900 podman wait "$full-test-test") || fail "helm test does not end"
   on_node podman logs "$full-test-test"
   ((status == 0)) || fail "helm test ends with status $status"
   took "helm test"

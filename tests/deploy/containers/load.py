@@ -4,10 +4,10 @@
 
 Usage: load.py send SERVER PACKETS_PER_SECOND      until it is ended
        load.py once SERVER                         one datagram that the IDS alerts on
-       load.py resume EVE_FILE SERVER SINCE LIMIT_SECONDS
+       load.py resume EVE_FILE SERVER SINCE
 
 `resume` sends datagrams that the IDS alerts on until one of them has its alert, prints the seconds
-since SINCE (of the epoch) and exits 0 if they were within the limit.
+since SINCE (of the epoch) and exits 0 if there was one.
 """
 
 import json
@@ -18,7 +18,7 @@ import time
 
 BURST_SECONDS = 0.02
 PROBE_SECONDS = 0.1
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 def send(server, rate):
@@ -57,7 +57,7 @@ def probe(server):
         return sender.getsockname()[1]
 
 
-def resume(eve, server, since, limit):
+def resume(eve, server, since):
     """A new port each time: a flow that the IDS missed the start of proves nothing."""
     started = time.monotonic()
     ports = set()
@@ -68,9 +68,8 @@ def resume(eve, server, since, limit):
             probe_ends = time.monotonic() + PROBE_SECONDS
             while time.monotonic() < probe_ends:
                 if any(port in ports for port in alert_ports(file)):
-                    took = time.time() - since
-                    print(f"{took:.2f}")
-                    return 0 if took <= limit else 1
+                    print(f"{time.time() - since:.2f}")
+                    return 0
                 time.sleep(0.01)
     print(f"no alert in {PATIENCE:.0f} s")
     return 1
@@ -81,7 +80,7 @@ def main():
         return send(sys.argv[2], float(sys.argv[3]))
     if sys.argv[1] == "once":
         return probe(sys.argv[2]) == 0
-    return resume(sys.argv[2], sys.argv[3], float(sys.argv[4]), float(sys.argv[5]))
+    return resume(sys.argv[2], sys.argv[3], float(sys.argv[4]))
 
 
 sys.exit(main())

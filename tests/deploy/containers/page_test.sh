@@ -37,7 +37,7 @@ modules=$repository/build/node/node_modules
 
 address_of() {  # NAME
   local i
-  for ((i = 0; i < 300; ++i)); do
+  for ((i = 0; i < 1200; ++i)); do
     sed -n 's/.*metrics on \([0-9.]*:[0-9]*\).*/\1/p' "$work/$1.err" | grep -m 1 . && return
     sleep 0.05
   done
@@ -68,7 +68,7 @@ while True:
     held.recv(2048)' >"$work/port" &
   started+=($!)
   local i
-  for ((i = 0; i < 300; ++i)); do
+  for ((i = 0; i < 1200; ++i)); do
     port=$(cat "$work/port" 2>/dev/null)
     [[ -z $port ]] || return 0
     sleep 0.05

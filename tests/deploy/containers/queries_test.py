@@ -24,7 +24,7 @@ from grafana_files import Files, Programs, fail, get, wait_for
 from queries_pipe import NAME, Pipe
 from queries_table import CANNOT_FIRE, CHECKS, PHASES, questions_of_the_table
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 # Time runs faster here: Prometheus scrapes every second instead of every 15, and windows shrink.
 RATE_INTERVAL = "6s"
 FASTER = {"scrape_interval: 15s": "scrape_interval: 1s",

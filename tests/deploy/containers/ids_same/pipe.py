@@ -8,7 +8,7 @@ import urllib.request
 
 from eve_records import read
 
-PATIENCE = 60  # seconds for anything of which a working pipe needs less than one
+PATIENCE = 180  # seconds for anything of which a working pipe needs less than one
 
 
 class PipeFailure(Exception):
