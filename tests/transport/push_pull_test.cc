@@ -41,6 +41,7 @@ TEST_F(PushPull, FramesArriveOverIpv6) {
     GTEST_SKIP() << "this host has no IPv6 loopback";
   }
   const auto pull = BindOrFail("tcp://[::1]:*");
+  ASSERT_NE(pull, nullptr);
   const auto push = ConnectOrFail(pull->bound_endpoint());
   ExpectFramesArrive(push.get(), pull.get(), 50);
 }
@@ -50,6 +51,7 @@ TEST_F(PushPull, AReceiverOnAllIpv6AddressesHearsIpv4Too) {
     GTEST_SKIP() << "this host has no IPv6";
   }
   const auto pull = BindOrFail("tcp://[::]:*");
+  ASSERT_NE(pull, nullptr);
   const std::string& bound = pull->bound_endpoint();
   const auto push = ConnectOrFail("tcp://127.0.0.1" + bound.substr(bound.rfind(':')));
   ExpectFramesArrive(push.get(), pull.get(), 50);
