@@ -113,24 +113,9 @@ ReadStatus SenderPump::ReadBatch() {
 void SenderPump::Process() {
   const Nanoseconds now = clock_->MonotonicNow();
   stats_->heartbeat.Beat(now);
-  const uint64_t raw_bytes = batch_.captured_bytes() + batch_.size() * kRecordHeaderBytes;
-  policy_.Observe(now, batch_.captured_bytes(), batch_.size());
-  if (!options_.live || policy_.AdmitsAll(raw_bytes)) {
-    policy_.Reserve(raw_bytes);
-    for (const Packet& packet : batch_.packets()) {
-      Enqueue(packet);
-    }
-  } else {
-    uint64_t shed = 0;
-    for (const Packet& packet : batch_.packets()) {
-      if (policy_.Admit(packet, kRecordHeaderBytes + packet.captured_length)) {
-        Enqueue(packet);
-      } else {
-        ++shed;
-      }
-    }
-    stats_->dropped.Add(DropReason::kShed, shed);
-  }
+  const uint64_t shed = policy_.Sift(now, batch_, /*may_shed=*/options_.live,
+                                     [this](const Packet& packet) { Enqueue(packet); });
+  stats_->dropped.Add(DropReason::kShed, shed);
   FlushReady(now);
   lanes_.ExportLedger();
   if (now >= next_tick_) {

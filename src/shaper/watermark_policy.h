@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/packet.h"
+#include "base/record_block.h"
 #include "base/stats.h"
 #include "shaper/rate_meter.h"
 
@@ -36,16 +37,17 @@ class WatermarkPolicy {
   /// The state to report: kShed while packets are being shed, for a window after the last one too.
   ShaperState state() const;
 
-  /// Whether the wire budget has anything left; for sources that can wait until it has.
+  /// Takes note of a batch as Observe() does, then hands to `pass`, in order, the packets that may
+  /// go on the wire, with budget reserved for them; `pass` may settle.  Returns how many are to be
+  /// shed instead: none where `may_shed` is false, for a source that waits until HasBudget().
+  template <typename Pass>
+  uint64_t Sift(Nanoseconds now, const PacketBatch& batch, bool may_shed, Pass pass);
+  /// Whether the wire budget has anything left.
   bool HasBudget() const { return options_.high == 0 || Available() > 0; }
-  /// Whether a whole batch of `raw_bytes` may pass without asking packet by packet.
-  bool AdmitsAll(uint64_t raw_bytes) const;
+
   /// Reserves wire budget for one packet of `raw_bytes` with its record header.
   /// Errors:  false when the packet is to be shed.
   bool Admit(const Packet& packet, uint64_t raw_bytes);
-  /// Reserves without asking; for batches that AdmitsAll() let pass.
-  void Reserve(uint64_t raw_bytes);
-
   /// Settles a reservation: the packets took `wire_bytes`, 0 when ZeroMQ refused the frame.
   void Settle(uint64_t raw_bytes, uint64_t wire_bytes);
 
@@ -55,6 +57,11 @@ class WatermarkPolicy {
  private:
   // Flows by hash, so that a choice can be made among them without remembering each.
   static constexpr size_t kSlots = 1024;
+
+  // Whether a whole batch of `raw_bytes` may pass without asking packet by packet.
+  bool AdmitsAll(uint64_t raw_bytes) const;
+  // Reserves without asking.
+  void Reserve(uint64_t raw_bytes);
 
   double ReservedWire() const { return static_cast<double>(reserved_raw_) * wire_per_raw_; }
   double Available() const { return tokens_ - ReservedWire(); }
@@ -83,5 +90,28 @@ class WatermarkPolicy {
   double interval_offered_ = 0;                // wire bytes, estimated
   std::array<double, kSlots> slot_offered_{};  // likewise; while choosing
 };
+
+template <typename Pass>
+uint64_t WatermarkPolicy::Sift(Nanoseconds now, const PacketBatch& batch, bool may_shed,
+                               Pass pass) {
+  const uint64_t raw_bytes = batch.captured_bytes() + batch.size() * kRecordHeaderBytes;
+  Observe(now, batch.captured_bytes(), batch.size());
+  uint64_t shed = 0;
+  if (!may_shed || AdmitsAll(raw_bytes)) {
+    Reserve(raw_bytes);
+    for (const Packet& packet : batch.packets()) {
+      pass(packet);
+    }
+  } else {
+    for (const Packet& packet : batch.packets()) {
+      if (Admit(packet, kRecordHeaderBytes + packet.captured_length)) {
+        pass(packet);
+      } else {
+        ++shed;
+      }
+    }
+  }
+  return shed;
+}
 
 }  // namespace pcap_zmq

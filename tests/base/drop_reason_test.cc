@@ -25,8 +25,23 @@ TEST(DropReason, LabelsAreTheOnesThatOperatorsQuery) {
   EXPECT_EQ(Label(SinkDropReason::kLinkType), "linktype");
   EXPECT_EQ(Label(SinkDropReason::kShutdown), "shutdown");
   EXPECT_EQ(Label(RejectReason::kTooShort), "too_short");
+  EXPECT_EQ(Label(RejectReason::kMagic), "magic");
+  EXPECT_EQ(Label(RejectReason::kVersion), "version");
+  EXPECT_EQ(Label(RejectReason::kHeader), "header");
+  EXPECT_EQ(Label(RejectReason::kCodec), "codec");
+  EXPECT_EQ(Label(RejectReason::kInflate), "inflate");
+  EXPECT_EQ(Label(RejectReason::kRawLength), "raw_length");
   EXPECT_EQ(Label(RejectReason::kRecordChain), "record_chain");
+  EXPECT_EQ(Label(RejectReason::kLegacy), "legacy");
+  EXPECT_EQ(Label(RejectReason::kControl), "control");
   EXPECT_EQ(Label(RejectReason::kDuplicate), "duplicate");
+  EXPECT_EQ(Label(RejectReason::kRevoked), "revoked");
+  EXPECT_EQ(Label(RejectReason::kForeign), "foreign");
+  EXPECT_EQ(Label(ConnectionRefusal::kUnknownKey), "unknown_key");
+  EXPECT_EQ(Label(ConnectionRefusal::kMechanism), "mechanism");
+  EXPECT_EQ(Label(ConnectionRefusal::kProtocol), "protocol");
+  EXPECT_EQ(Label(ConnectionRefusal::kIncomplete), "incomplete");
+  EXPECT_EQ(Label(ConnectionRefusal::kLimit), "limit");
 }
 
 template <typename Names>
@@ -45,6 +60,7 @@ TEST(DropReason, EveryReasonHasALabelOfItsOwn) {
   ExpectDistinctLabelValues(kDropReasonNames);
   ExpectDistinctLabelValues(kSinkDropReasonNames);
   ExpectDistinctLabelValues(kRejectReasonNames);
+  ExpectDistinctLabelValues(kConnectionRefusalNames);
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ cmake --install "$1" --prefix "$prefix" >"$prefix.log" 2>&1 || {
   exit 1
 }
 rm -f "$prefix.log"
-for program in pcap-zmq-send pcap-zmq-recv; do
+for program in pcap-zmq-send pcap-zmq-recv pcap-zmq-keygen; do
   expect "$program runs from the prefix and says its version" \
     grep -qF "$program $2" <("$prefix/bin/$program" --version)
 done

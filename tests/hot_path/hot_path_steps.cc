@@ -50,14 +50,9 @@ std::vector<Bytes> MakeTraffic() {
   return traffic;
 }
 
-const std::vector<Bytes>& Traffic() {
-  static const std::vector<Bytes> traffic = MakeTraffic();
-  return traffic;
-}
-
 std::vector<Packet> Packets() {
   std::vector<Packet> packets;
-  for (const Bytes& bytes : Traffic()) {
+  for (const Bytes& bytes : HotPathTraffic()) {
     const auto size = static_cast<uint32_t>(bytes.size());
     packets.push_back(
         {kStart + static_cast<Nanoseconds>(packets.size()) * 1000, bytes.data(), size, size});
@@ -84,7 +79,7 @@ class Parse final : public HotPathStep {
       LoggedPacket packet;
       packet.timestamp = {1'700'000'000, i};
       packet.sequence = static_cast<uint32_t>(i);
-      packet.payload = Traffic()[i];
+      packet.payload = HotPathTraffic()[i];
       AppendPacket(&datagrams_.back(), packet);
       if ((i + 1) % kPacketsInDatagram == 0) {
         AppendDone(&datagrams_.back());
@@ -312,6 +307,11 @@ class Write final : public HotPathStep {
 };
 
 }  // namespace
+
+const std::vector<Bytes>& HotPathTraffic() {
+  static const std::vector<Bytes> traffic = MakeTraffic();
+  return traffic;
+}
 
 const std::vector<std::string_view>& HotPathStepNames() {
   static const std::vector<std::string_view> names = {

@@ -25,6 +25,9 @@ class HotPathStep {
   virtual void Finish() {}
 };
 
+/// The packets that the steps handle, each time the same.
+const std::vector<std::vector<uint8_t>>& HotPathTraffic();
+
 /// "parse", "shed", "encode", "squash_zlib", "squash_zstd", "decode", "unpack_zlib", "unpack_zstd",
 /// "write" and "write_small" (a packet a block, as in calm traffic).
 const std::vector<std::string_view>& HotPathStepNames();

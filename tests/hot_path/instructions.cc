@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 //
-// Runs a step under a tool that counts instructions.  Usage: hot_path_instructions STEP DIRECTORY
+// Runs a step, or reference work, under a tool that counts instructions.
+// Usage: hot_path_instructions [STEP DIRECTORY]; without them it lists the steps.
 // Prints how many packets Measured() handled; the count is to be of that function alone.
 #include <cstdio>
 #include <memory>
+#include <string_view>
 
 #include "tests/hot_path/hot_path_steps.h"
+#include "tests/hot_path/reference_work.h"
 
 namespace {
 
@@ -18,11 +21,20 @@ constexpr int kWarmUp = 3;
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 1) {
+    for (const std::string_view name : pcap_zmq::testing::HotPathStepNames()) {
+      std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
+    }
+    return 0;
+  }
   if (argc != 3) {
-    std::fprintf(stderr, "usage: %s STEP DIRECTORY\n", argv[0]);
+    std::fprintf(stderr, "usage: %s [STEP DIRECTORY]\n", argv[0]);
     return 2;
   }
-  const auto step = pcap_zmq::testing::MakeHotPathStep(argv[1], argv[2]);
+  auto step = pcap_zmq::testing::MakeHotPathStep(argv[1], argv[2]);
+  if (step == nullptr) {
+    step = pcap_zmq::testing::MakeReferenceWork(argv[1]);
+  }
   if (step == nullptr) {
     std::fprintf(stderr, "no step is called %s\n", argv[1]);
     return 2;

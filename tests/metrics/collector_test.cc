@@ -3,12 +3,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "metrics/metric_catalog.h"
 #include "tests/metrics/scrape.h"
 
 namespace pcap_zmq {
@@ -22,6 +24,25 @@ using testing::Scrape;
 std::string Value(const Scrape& scrape, const std::string& series) {
   const auto found = scrape.samples.find(series);
   return found == scrape.samples.end() ? "absent" : found->second;
+}
+
+/// `expected` says where a number that is not 0 comes from, for each metric of the program that
+/// `prefix` names; so no metric is exported unchecked, and none that always says 0.
+void ExpectAllAreNamed(const std::map<std::string, std::string>& expected,
+                       const std::string& prefix) {
+  for (const MetricSpec& spec : MetricCatalog()) {
+    const std::string name(spec.name);
+    EXPECT_TRUE(!name.starts_with(prefix) ||
+                std::any_of(expected.begin(), expected.end(),
+                            [&](const auto& row) {
+                              const std::string series = prefix + row.first;
+                              return row.second != "0" &&
+                                     (series == name || series == name + "_sum" ||
+                                      series.starts_with(name + "{") ||
+                                      series.starts_with(name + "_sum{"));
+                            }))
+        << name;
+  }
 }
 
 TEST(SenderMetrics, ScrapeIsWellFormed) {
@@ -45,6 +66,12 @@ TEST(SenderMetrics, EachCounterAppearsUnderItsOwnName) {
       {"dropped_packets_total{reason=\"shed\"}", "112"},
       {"dropped_packets_total{reason=\"shutdown\"}", "113"},
       {"rate_bytes_per_second", "114"},
+      {"low_watermark_bytes_per_second", "132"},
+      {"high_watermark_bytes_per_second", "133"},
+      {"state{state=\"squash\"}", "1"},
+      {"squash_effort{effort=\"plain\"}", "1"},
+      {"capture_to_send_seconds_sum", "60.00006"},
+      {"capture_to_send_seconds_count", "3"},
       {"held_packets", "115"},
       {"sent_packets_total", "116"},
       {"sent_bytes_total", "117"},
@@ -67,6 +94,7 @@ TEST(SenderMetrics, EachCounterAppearsUnderItsOwnName) {
   for (const auto& [series, value] : expected) {
     EXPECT_EQ(Value(scrape, "pcap_zmq_sender_" + series), value) << series;
   }
+  ExpectAllAreNamed(expected, "pcap_zmq_sender_");
 }
 
 TEST(SenderMetrics, EveryDropReasonIsPresentAlsoAtZero) {
@@ -219,6 +247,7 @@ TEST(ReceiverMetrics, EachCounterAppearsUnderItsOwnName) {
   for (const auto& [series, value] : expected) {
     EXPECT_EQ(Value(scrape, "pcap_zmq_receiver_" + series), value) << series;
   }
+  ExpectAllAreNamed(expected, "pcap_zmq_receiver_");
 }
 
 TEST(ReceiverMetrics, SenderWithoutControlFrameHasNoReportedTotals) {

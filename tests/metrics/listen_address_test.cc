@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "tests/support/ipv6.h"
+
 namespace pcap_zmq {
 namespace {
 
@@ -44,6 +46,11 @@ TEST(ListenAddress, TryingAnAddressOfAnotherHostSaysSo) {
 
 TEST(ListenAddress, TryingAFreePortSucceeds) {
   EXPECT_TRUE(TryListen({"127.0.0.1", 0, false}).ok());
+}
+
+// Also where the HTTP library has no IPv6, whose refusal hides this one.
+TEST(ListenAddress, TryingIpv6SucceedsWhereTheKernelHasIt) {
+  EXPECT_EQ(TryListen({"::1", 0, true}).ok(), testing::CanBindIpv6(in6addr_loopback));
 }
 
 }  // namespace

@@ -84,6 +84,8 @@ FilledSender::FilledSender() {
   pump.handshake_failures.Add(126);
   pump.endpoints.Post(
       {{"tcp://10.0.0.1:1234", true, 127, 128, 129}, {"tcp://10.0.0.2:1234", false, 0, 130, 131}});
+  pump.low_watermark.Set(132);
+  pump.high_watermark.Set(133);
   pump.capture_to_send.Observe(30 * kNanosPerMicro, 2);
   pump.capture_to_send.Observe(60 * kNanosPerSecond, 1);
 }

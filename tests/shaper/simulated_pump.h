@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// A pump in simulated time: what a WatermarkPolicy makes of given traffic.
+// A pump in simulated time: what a WatermarkPolicy makes of given traffic.  The policy is the real
+// one, the frames are numbers, so that hours of GiB/s take seconds.  sender_pump_overload_test.cc
+// holds it against the real pump.
 #pragma once
 
 #include <algorithm>
@@ -8,9 +10,11 @@
 #include <cstdint>
 #include <functional>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/packet.h"
 #include "base/record_block.h"
 #include "shaper/watermark_policy.h"
 #include "tests/support/packet_builder.h"
@@ -47,9 +51,12 @@ struct SimulatedFlow {
   }
 };
 
-/// Reads batches, asks the policy and fills frames as the real pump does; the wire is a table.
+/// Reads batches, has the policy sift them and fills frames; the wire is a table.
 class SimulatedPump {
  public:
+  /// Told of each batch when it has been dealt with, and of the time since the one before.
+  using Tap = std::function<void(Nanoseconds passed, const PacketBatch&)>;
+
   /// `packing_ratio`: what a byte of a squashed frame takes on the wire.
   SimulatedPump(const WatermarkOptions& options, double packing_ratio)
       : policy_(options), packing_ratio_(packing_ratio) {}
@@ -74,12 +81,15 @@ class SimulatedPump {
   }
 
   void set_packing_ratio(double ratio) { packing_ratio_ = ratio; }
+  void set_tap(Tap tap) { tap_ = std::move(tap); }
   /// Makes every frame be refused from now on, as ZeroMQ does when nobody receives.
   void set_refusing(bool refusing) { refusing_ = refusing; }
 
   const WatermarkPolicy& policy() const { return policy_; }
   uint64_t offered_packets() const { return offered_; }
   uint64_t shed_packets() const { return shed_; }
+  /// Packets in the frame that is being filled.
+  uint64_t held_packets() const { return frame_packets_; }
 
   /// Wire bytes of the second that ends at `end`.
   uint64_t SecondUntil(Nanoseconds end) const {
@@ -106,36 +116,38 @@ class SimulatedPump {
  private:
   static constexpr Nanoseconds kStep = kNanosPerMilli;
   static constexpr Nanoseconds kLinger = 50 * kNanosPerMilli;
-  static constexpr size_t kFrameTarget = 65'536;
+  static constexpr size_t kPackedTarget = 65'536;
+  static constexpr size_t kPlainTarget = 131'072;
   static constexpr size_t kFrameHeader = 48;
+  // A clock begins when the machine does, before any program.
+  static constexpr Nanoseconds kClockStart = kNanosPerSecond;
   static constexpr double kBatchBytes = 128 * 1024;
 
   // Takes up to about `bytes` from the flows through the policy; returns how many it took.
   double ReadBatch(std::vector<SimulatedFlow>* flows, std::discrete_distribution<size_t>* draw,
                    double bytes) {
-    batch_.clear();
-    uint64_t captured = 0;
-    while (static_cast<double>(captured) < bytes) {
+    drawn_.clear();
+    batch_.Clear();
+    while (static_cast<double>(batch_.captured_bytes()) < bytes) {
       SimulatedFlow& flow = (*flows)[(*draw)(random_)];
       const size_t direction = (flow.offered[0] + flow.offered[1]) % 2;
       ++flow.offered[direction];
-      batch_.push_back({&flow, direction});
-      captured += flow.forward.size();
+      drawn_.push_back({&flow, direction});
+      const Bytes& packet = direction == 0 ? flow.forward : flow.reply;
+      const auto length = static_cast<uint32_t>(packet.size());
+      batch_.Add({now_, packet.data(), length, length});
     }
     offered_ += batch_.size();
-    const uint64_t raw = captured + batch_.size() * kRecordHeaderBytes;
-    policy_.Observe(now_, captured, batch_.size());
-    const bool all = policy_.AdmitsAll(raw);
-    if (all) {
-      policy_.Reserve(raw);
-    }
-    for (const Drawn& drawn : batch_) {
-      Pass(drawn, all);
-    }
-    if (!policy_.squash() || (frame_raw_ > 0 && now_ >= flush_at_)) {
+    shed_ += policy_.Sift(kClockStart + now_, batch_, /*may_shed=*/true,
+                          [this](const Packet& packet) { Pass(packet); });
+    if (frame_raw_ > 0 && (!policy_.squash() || now_ >= flush_at_)) {
       Flush();
     }
-    return static_cast<double>(captured);
+    if (tap_) {
+      tap_(now_ - tapped_, batch_);
+      tapped_ = now_;
+    }
+    return static_cast<double>(batch_.captured_bytes());
   }
 
   struct Drawn {
@@ -143,28 +155,21 @@ class SimulatedPump {
     size_t direction;
   };
 
-  void Pass(const Drawn& drawn, bool admitted) {
-    const Bytes& bytes = drawn.direction == 0 ? drawn.flow->forward : drawn.flow->reply;
-    const auto length = static_cast<uint32_t>(bytes.size());
-    const size_t raw = kRecordHeaderBytes + length;
-    if (!admitted && !policy_.Admit({now_, bytes.data(), length, length}, raw)) {
-      ++shed_;
-      return;
-    }
+  void Pass(const Packet& packet) {
+    const Drawn& drawn = drawn_[static_cast<size_t>(&packet - batch_.packets().data())];
     ++drawn.flow->carried[drawn.direction];
-    if (frame_raw_ > 0 && frame_raw_ + raw > kFrameTarget) {
+    const size_t raw = kRecordHeaderBytes + packet.captured_length;
+    if (frame_raw_ > 0 && frame_raw_ + raw > (policy_.squash() ? kPackedTarget : kPlainTarget)) {
       Flush();
     }
     if (frame_raw_ == 0) {
       flush_at_ = now_ + kLinger;
     }
     frame_raw_ += raw;
+    ++frame_packets_;
   }
 
   void Flush() {
-    if (frame_raw_ == 0) {
-      return;
-    }
     const double ratio = policy_.squash() ? packing_ratio_ : 1.0;
     const uint64_t wire =
         kFrameHeader + static_cast<uint64_t>(static_cast<double>(frame_raw_) * ratio);
@@ -172,6 +177,7 @@ class SimulatedPump {
     wire_.resize(static_cast<size_t>(now_ / kStep));
     wire_.back() += refusing_ ? 0 : wire;
     frame_raw_ = 0;
+    frame_packets_ = 0;
   }
 
   WatermarkPolicy policy_;
@@ -180,8 +186,12 @@ class SimulatedPump {
   std::mt19937 random_{1};
   Nanoseconds now_ = 0;
   std::vector<uint64_t> wire_;  // bytes, by step
-  std::vector<Drawn> batch_;
+  PacketBatch batch_{0};
+  std::vector<Drawn> drawn_;  // the batch's, likewise
+  Tap tap_;
+  Nanoseconds tapped_ = 0;
   size_t frame_raw_ = 0;
+  uint64_t frame_packets_ = 0;
   Nanoseconds flush_at_ = 0;
   uint64_t offered_ = 0;
   uint64_t shed_ = 0;

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
+#include "base/packet.h"
 #include "tests/shaper/simulated_pump.h"
 
 namespace pcap_zmq::testing {
@@ -122,6 +125,35 @@ TEST(WatermarkPolicy, TellsTheRatesOfTheTraffic) {
   }
   EXPECT_NEAR(static_cast<double>(policy.BytesPerSecond(now)), 3'000'000, 150'000);
   EXPECT_NEAR(static_cast<double>(policy.PacketsPerSecond(now)), 2000, 100);
+}
+
+TEST(WatermarkPolicy, WhatHasPassedIsReservedWithItsRecordsBeforeItIsSettled) {
+  WatermarkPolicy policy({0, kMiB, kWindow});
+  const std::vector<uint8_t> bytes(100);
+  PacketBatch batch(0);
+  for (int i = 0; i < 200; ++i) {
+    batch.Add({0, bytes.data(), 100, 100});
+  }
+  uint64_t passed = 0;
+  uint64_t shed = 0;
+  // The first batch passes as a whole, the second one packet by packet.
+  for (int i = 0; i < 3; ++i) {
+    shed += policy.Sift(kNanosPerSecond, batch, true, [&](const Packet&) { ++passed; });
+  }
+  EXPECT_EQ(passed, 452U) << "of 116 bytes each, in a twentieth of a second's budget";
+  EXPECT_EQ(shed, 600 - passed);
+  EXPECT_EQ(policy.Sift(kNanosPerSecond, batch, false, [&](const Packet&) { ++passed; }), 0U);
+  EXPECT_EQ(passed, 652U) << "where nothing may be shed";
+}
+
+TEST(WatermarkPolicy, ABatchIsTakenNoteOfBeforeItsPacketsPass) {
+  WatermarkPolicy policy({1, 0, kWindow});
+  const std::vector<uint8_t> bytes(100);
+  PacketBatch batch(0);
+  batch.Add({0, bytes.data(), 100, 100});
+  bool squash = false;
+  policy.Sift(kNanosPerSecond, batch, true, [&](const Packet&) { squash = policy.squash(); });
+  EXPECT_TRUE(squash);
 }
 
 TEST(WatermarkPolicy, APacketLargerThanTheBudgetHoldsStillPassesWhenNothingElseDoes) {

@@ -145,12 +145,13 @@ TEST_F(NflogSourceTest, PacketsWithoutPayloadAreCapturedAndDropped) {
 
 TEST_F(NflogSourceTest, EgressFramesAreCutToIpAndOtherProtocolsDroppedByLinkType) {
   Log("input", "drop");  // so that nothing answers
-  const Status loaded = testing::LoadRules(
-      "table netdev t {\n chain c {\n type filter hook egress device lo priority 0\n"
-      " log group 10\n }\n}\n");
-  if (!loaded.ok()) {
-    GTEST_SKIP() << "no egress hook here: " << loaded.error().message;
+  const std::string chain =
+      "table netdev t {\n chain c {\n type filter hook egress device lo priority 0\n";
+  if (const Status hooked = testing::LoadRules(chain + " }\n}\n"); !hooked.ok()) {
+    GTEST_SKIP() << "no egress hook here: " << hooked.error().message;
   }
+  const Status loaded = testing::LoadRules(chain + " log group 10\n }\n}\n");
+  ASSERT_TRUE(loaded.ok()) << loaded.error().message;
   const auto source = Open({.groups = {10}});
   const testing::FrameSender frames("lo");
   frames.Send(0x88b5, Bytes(46, 0x45));
