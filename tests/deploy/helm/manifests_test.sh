@@ -25,11 +25,14 @@ types_fit() {  # TYPESCRIPT...
     --skipLibCheck "$@"
 }
 
+# Each whole: golden/ itself has of most only what they change.
+mkdir "$work/golden"
+"$here/golden.py" "$work/golden" || exit
 declare -a checked=()
-for golden in "$here"/golden/*.yaml; do
-  name=$(basename "$golden" .yaml)
+for rendered in "$work"/golden/*.yaml; do
+  name=$(basename "$rendered" .yaml)
   # Where golden/ names a file in its place, any text will do; the alerts' text is an object.
-  sed -E 's|^  <grafana/prometheus/alerts.yml>$|  groups: []|' "$golden" >"$work/$name.yaml"
+  sed -E 's|^  <grafana/prometheus/alerts.yml>$|  groups: []|' "$rendered" >"$work/$name.yaml"
   node "$here/manifests.mjs" "$modules" "$work/$name.yaml" "$work/$name.ts" >"$work/said" ||
     fail "$name: $(cat "$work/said")"
   checked+=("$name: $(cat "$work/said")")
