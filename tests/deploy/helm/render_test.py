@@ -4,6 +4,7 @@
 golden/.  After a change that is meant: UPDATE_GOLDEN=1 tests/deploy/helm/render_test.py
 """
 
+import concurrent.futures
 import difflib
 import os
 import pathlib
@@ -209,25 +210,28 @@ def check_notes(version):
                f"{name}: the notes mistake whose the keys are")
 
 
+def check_with(version):
+    """Everything with one Helm; {scenario: what it renders, shortened}."""
+    chart.helm(version, "lint", "--strict", chart.CHART)
+    renders = {}
+    for name, values in chart.scenarios().items():
+        chart.helm(version, "lint", "--strict", chart.CHART, "--values", values)
+        renders[name] = chart.template(version, "--values", values)
+        check_no_keys(renders[name])
+    check_package(version, renders)
+    check_alerts(chart.objects(renders["monitoring"]))
+    check_upgrade(version)
+    check_restarts(version)
+    check_notes(version)
+    return {name: shortened(text) for name, text in renders.items()}
+
+
 def main():
     chart.need(*chart.HELMS)
     check_links()
-    goldens = None
-    for version in chart.HELMS:
-        chart.helm(version, "lint", "--strict", chart.CHART)
-        renders = {}
-        for name, values in chart.scenarios().items():
-            chart.helm(version, "lint", "--strict", chart.CHART, "--values", values)
-            renders[name] = chart.template(version, "--values", values)
-            check_no_keys(renders[name])
-        check_package(version, renders)
-        check_alerts(chart.objects(renders["monitoring"]))
-        check_upgrade(version)
-        check_restarts(version)
-        check_notes(version)
-        short = {name: shortened(text) for name, text in renders.items()}
-        expect(goldens in (None, short), "Helm 4 renders otherwise than Helm 3")
-        goldens = short
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        goldens, newer = pool.map(check_with, chart.HELMS)
+    expect(goldens == newer, "Helm 4 renders otherwise than Helm 3")
     compare_goldens(goldens)
     shown = chart.helm("helm3", "version", "--short")[1].strip()
     newer = chart.helm("helm4", "version", "--short")[1].strip()
