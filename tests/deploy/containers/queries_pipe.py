@@ -138,7 +138,7 @@ class Pipe:
     def kill_receiver(self):
         self.docker("kill", f"{self.name}-receiver")
 
-    def start_reader(self):
+    def start_reader(self, wait=True):
         # Whoever runs as the receiver's own user may read the FIFO.
         self.discard_container("reader")
         fifo = f"/run/pcap-zmq/{FIFO_NAME}"
@@ -146,7 +146,8 @@ class Pipe:
                     "-v", f"{self.name}:/run/pcap-zmq:ro", "--entrypoint", "sh",
                     os.environ.get("RECEIVER_IMAGE", "pcap-zmq-pipe/receiver"), "-c",
                     f"until test -p {fifo}; do sleep 0.1; done; exec cat {fifo} >/dev/null")
-        self.wait_for_reader(1)
+        if wait:
+            self.wait_for_reader(1)
 
     def stop_reader(self):
         self.discard_container("reader")

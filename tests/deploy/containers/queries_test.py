@@ -179,8 +179,10 @@ class Course:
         self.pipe.kill_receiver()
 
     def another_receiver(self):
+        # The reader first: what the new receiver has not seen makes a rate for a few seconds only, and
+        # an engine on a busy machine takes those for one more container.
+        self.pipe.start_reader(wait=False)
         self.pipe.start_receiver()
-        self.pipe.start_reader()
 
     def settled_again(self):
         self.pipe.stop_traffic()

@@ -18,9 +18,9 @@ import tempfile
 import threading
 
 import chart
+import golden
 from chart import fail
 
-GOLDEN = pathlib.Path(__file__).resolve().parent / "golden/default.yaml"
 SECRETS = "/api/v1/namespaces/ids/secrets"
 DISCOVERY = {
     "/api": {"kind": "APIVersions", "versions": ["v1"]},
@@ -114,7 +114,7 @@ def check_rights(text):
 def main():
     chart.need("kubectl")
     bin_dir = pathlib.Path(sys.argv[1]).resolve()
-    text = GOLDEN.read_text()
+    text = golden.load("default")
     check_rights(text)
     job = job_of(text)
     name = job["metadata"]["name"]

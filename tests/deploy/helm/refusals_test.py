@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Wrong values are refused by Helm 3 and Helm 4, with the name of the key."""
 
+import concurrent.futures
 import json
+import os
 import tempfile
 
 import chart
@@ -77,11 +79,13 @@ LEAVES_ITS_TABLE = [
 
 
 def refusal(version, values):
+    """(status, message) of Helm's answer to these values."""
     with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
         yaml.safe_dump(values, file)
         file.flush()
-        return chart.helm(version, "template", *chart.RELEASE, chart.CHART, "--values", file.name,
-                          check=False)
+        status, _, message = chart.helm(version, "template", *chart.RELEASE, chart.CHART,
+                                        "--values", file.name, check=False)
+    return status, message
 
 
 def main():
@@ -90,9 +94,11 @@ def main():
     for ruleset in LEAVES_ITS_TABLE:
         rules = {"enabled": True, "image": {"repository": "nft"}, "ruleset": ruleset}
         cases.append(({"sender": {"rules": rules}}, "sender.rules.ruleset"))
-    for version in chart.HELMS:
-        for values, named in cases:
-            status, _, message = refusal(version, values)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        asked = [(version, values, named, pool.submit(refusal, version, values))
+                 for version in chart.HELMS for values, named in cases]
+        for version, values, named, answer in asked:
+            status, message = answer.result()
             if status == 0:
                 fail(f"{version} takes {json.dumps(values)}")
             if named not in message:

@@ -19,9 +19,9 @@ import tempfile
 import time
 
 import chart
+import golden
 from chart import fail, yaml
 
-GOLDEN = pathlib.Path(__file__).resolve().parent / "golden"
 PATIENCE = 60
 # An instrumented program needs what a test's preset tells it, in any environment.
 SANITIZERS = {k: v for k, v in os.environ.items() if k.endswith("SAN_OPTIONS")}
@@ -33,13 +33,13 @@ def expect(holds, reason):
         fail(reason)
 
 
-def golden(name):
-    return chart.objects((GOLDEN / f"{name}.yaml").read_text())
+def objects_of(scenario):
+    return chart.objects(golden.load(scenario))
 
 
 def pod_of(scenario, kind):
     """The pod that a kind of object of a scenario makes."""
-    found = [o for (k, _), o in golden(scenario).items() if k == kind]
+    found = [o for (k, _), o in objects_of(scenario).items() if k == kind]
     expect(len(found) == 1, f"{scenario} has {len(found)} of {kind}")
     return found[0]["spec"] if kind == "Pod" else found[0]["spec"]["template"]["spec"]
 
@@ -259,7 +259,7 @@ def check_rules(bin_dir):
     if not shutil.which("nft"):
         return "nft is not installed"
     for scenario in ("nft-rules", "default"):
-        values = golden(scenario)
+        values = objects_of(scenario)
         with tempfile.TemporaryDirectory() as folder:
             place = Place(folder, bin_dir)
             if scenario == "default":
@@ -293,17 +293,17 @@ def quoted(text):
 def check_variables(bin_dir):
     """The programs take the environment that their containers get, in every scenario."""
     checked = 0
-    for file in sorted(GOLDEN.glob("*.yaml")):
+    for scenario in golden.names():
         for kind, name in (("DaemonSet", "sender"), ("StatefulSet", "receiver")):
-            if not any(k == kind for k, _ in golden(file.stem)):
+            if not any(k == kind for k, _ in objects_of(scenario)):
                 continue
-            part = container(pod_of(file.stem, kind), name)
+            part = container(pod_of(scenario, kind), name)
             given = {v["name"]: v.get("value", "node-1").replace("$(NODE_IP)", "192.0.2.1")
                      for v in part["env"]}
             program = f"{bin_dir}/pcap-zmq-{'send' if name == 'sender' else 'recv'}"
             done = subprocess.run([program, "--print-config"], env=given | SANITIZERS, check=False,
                                   capture_output=True, text=True)
-            expect(done.returncode == 0, f"{file.stem}: {name}: {done.stderr}")
+            expect(done.returncode == 0, f"{scenario}: {name}: {done.stderr}")
             checked += 1
     return checked
 
