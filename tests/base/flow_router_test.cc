@@ -61,6 +61,18 @@ TEST(FlowRouter, BothDirectionsOfAFlowGoToTheSamePlace) {
   }
 }
 
+// Senders of several versions share receivers, and both directions of a flow must meet at one.
+TEST(FlowRouter, EveryVersionChoosesTheSamePlaces) {
+  const FlowRouter router(Names(5));
+  std::string places;
+  for (uint16_t i = 0; i < 40; ++i) {
+    const auto port = static_cast<uint16_t>(40'000 + i);
+    const Bytes packet = Ipv4Packet("", 0x0a000001, 0xc0000201, {port, 443}, kTcp);
+    places += std::to_string(router.Route(HashOf(packet)));
+  }
+  EXPECT_EQ(places, "3142222420411132142043243434143441103232");
+}
+
 TEST(FlowRouter, FlowsAreSpreadEvenly) {
   const std::vector<uint64_t> hashes = FlowHashes();
   for (size_t count = 2; count <= 8; ++count) {

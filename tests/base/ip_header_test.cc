@@ -74,6 +74,15 @@ TEST(SymmetricFlowHash, IsTheSameForBothDirectionsOfManyFlows) {
   }
 }
 
+// Senders of several versions share receivers, and both directions of a flow must meet at one.
+TEST(SymmetricFlowHash, IsTheSameInEveryVersion) {
+  EXPECT_EQ(Hash(testing::Ipv4Packet("", 0x0a000001, 0xc0000201, {40'000, 443}, testing::kTcp)),
+            0xef72e45371ee4016);
+  EXPECT_EQ(Hash(testing::Ipv6Packet("", 1, 2, {40'000, 53}, testing::kUdp)), 0x979a25b0d80d5050);
+  EXPECT_EQ(Hash(testing::Ipv4Packet("", 0x0a000001, 0xc0000201, {0, 0}, kIcmp)),
+            0x8c7ea30cb53f2ee4);
+}
+
 TEST(SymmetricFlowHash, TellsFlowsApartByEachPartOfTheTuple) {
   std::set<uint64_t> hashes;
   size_t flows = 0;
