@@ -42,7 +42,7 @@ TEST_F(Signals, TerminationStormStillLetsTheSenderDrain) {
   const uint64_t logged = Logged(*generator_);
   // More than the sender has captured may still wait in the kernel.
   Storm(sender_.get(), SIGTERM);
-  EXPECT_TRUE(WaitUntil([] { return GatewayReadiness().find("stopping") != std::string::npos; }));
+  ExpectReadiness({"stopping"}, GatewayReadiness);
   Storm(sender_.get(), SIGTERM);
   reader_->Signal(SIGCONT);
   EXPECT_EQ(sender_->WaitForExit(), 0) << sender_->Stderr();
@@ -79,7 +79,7 @@ TEST_F(Signals, TerminationStormStillLetsTheReceiverDrain) {
   generator_->Stop();
   Terminate(sender_.get());
   Storm(receiver_.get(), SIGTERM);
-  EXPECT_TRUE(WaitUntil([&] { return IdsReadiness().find("stopping") != std::string::npos; }));
+  ExpectReadiness({"stopping"}, [this] { return IdsReadiness(); });
   Storm(receiver_.get(), SIGTERM);
   const ReceiverLedger before = ReadIds();
   EXPECT_GT(before.received, before.sink_delivered) << "nothing was left to drain";

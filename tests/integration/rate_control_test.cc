@@ -53,7 +53,7 @@ class RateControl : public PipeTest, public ::testing::WithParamInterface<std::s
     SenderLedger ledger;
     EXPECT_TRUE(WaitUntil([&] {
       ledger = ReadSender();
-      return ledger.Check(logged).ok() && ledger.held == 0 && ledger.buffered == 0;
+      return ledger.Settled(logged);
     })) << ledger.Text()
         << ", " << logged << " logged";
     logged_before_ += logged;
