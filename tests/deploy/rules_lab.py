@@ -24,6 +24,7 @@ OTHER = {"4": "192.0.2.3", "6": "2001:db8:0:2::3"}
 GATEWAY = {"4": "198.51.100.1", "6": "2001:db8:ffff:1::1"}
 # Behind the client are many more, each address of these prefixes, and no home network of ours.
 FOREIGN = {"4": "198.51.101.", "6": "2001:db8:ffff:11::"}
+MARKER_PORT = 9
 
 
 class Failure(Exception):
@@ -215,6 +216,25 @@ class Lab:
             for program in ("iptables-save", "ip6tables-save"):
                 left = run([program]).stdout
                 expect("PCAP_ZMQ" not in left, f"unloading {path} left something:\n{left}")
+        self.discard_stragglers()
+
+    def discard_stragglers(self):
+        """Empties both pipes.  A kernel speaks of its neighbours whenever it likes: what a rule set
+        logs after it was measured must not come out in the next case.  Packets stay in order, so
+        all that was logged is here once a marker is."""
+        run(["nft", "-f", "-"], text=f"""table inet marker {{
+            chain output {{
+                type filter hook output priority 0;
+                oifname "lo" udp dport {MARKER_PORT} log group 0
+                oifname "lo" udp dport {MARKER_PORT} log group 1
+            }}
+        }}""")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as marker:
+            marker.sendto(b"marker", ("127.0.0.1", MARKER_PORT))
+        for capture in self.captures:
+            wait_for(f"the marker in group {capture.group}",
+                     lambda: of(capture.read(), "udp", MARKER_PORT, "127.0.0.1"))
+        run(["nft", "delete", "table", "inet", "marker"])
 
     def counter(self, name):
         """A named nft counter, or what the NFLOG rules of iptables have counted."""
