@@ -12,6 +12,7 @@
 #include "base/packet.h"
 #include "base/sender_name.h"
 #include "base/units.h"
+#include "codec/frame_format.h"
 
 namespace pcap_zmq {
 namespace {
@@ -164,6 +165,7 @@ void CheckKeys(const std::string& own, const char* other_option, const std::stri
 
 // Buffers larger than this are typing errors.
 constexpr uint64_t kLargestBuffer = 1024 * kGiB;
+constexpr uint64_t kLeastMemory = 32 * kMiB;
 constexpr int64_t kMostFrames = 1'000'000;
 constexpr Nanoseconds kLongestDrain = 3600 * kNanosPerSecond;
 constexpr Nanoseconds kLongestResolveInterval = 3600 * kNanosPerSecond;
@@ -297,8 +299,11 @@ std::optional<Violation> FindViolation(const ReceiverConfig& config) {
   checker.Size("pipe-size", config.pipe_size, 4 * kKiB, kGiB);
   checker.Size("queue-bytes", config.queue_bytes, kMiB, kLargestBuffer);
   checker.Count("zmq-buffer", config.zmq_buffer, 1, kMostFrames);
-  // Below this a single large packet would not fit its frame.
-  checker.Size("max-message", config.max_message, 512 * kKiB, kGiB);
+  checker.Size("memory", config.memory, kLeastMemory, kLargestBuffer);
+  if (config.max_message != 0) {
+    // Below this a single large packet would not fit its frame.
+    checker.Size("max-message", config.max_message, 512 * kKiB, kGiB);
+  }
   checker.Count("max-senders", config.max_senders, 1, 65'536);
   checker.Count("max-connections", config.max_connections, 1, 65'536);
   CheckKeys(config.curve_key, "authorized-keys", config.authorized_keys, &checker);
@@ -310,6 +315,13 @@ std::optional<Violation> FindViolation(const ReceiverConfig& config) {
   checker.Duration("drain-timeout", config.drain_timeout, 0, kLongestDrain);
   checker.Metrics(config.metrics);
   return checker.Take();
+}
+
+uint64_t LargestMessage(const ReceiverConfig& config) {
+  if (config.max_message != 0) {
+    return config.max_message;
+  }
+  return config.legacy ? 16 * kMiB : kFrameHeaderBytes + kMaxFrameRawBytes;
 }
 
 Status Validate(const SenderConfig& config) {

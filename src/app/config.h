@@ -128,8 +128,10 @@ struct ReceiverConfig {
   uint64_t queue_bytes = 64 * kMiB;  ///< for each output, when there are several
   OverflowChoice overflow = OverflowChoice::kBlock;
 
-  int zmq_buffer = 1000;  ///< frames, for each sender
-  uint64_t max_message = 16 * kMiB;
+  uint64_t memory = 256 * kMiB;  ///< for all that was received and waits to be delivered
+  int zmq_buffer = 2;            ///< messages of each sender in ZeroMQ's own buffer
+  uint64_t max_message = 0;      ///< 0: LargestMessage() knows
+  bool legacy = false;           ///< senders of 2012 send large messages
   uint32_t max_senders = 1024;
   uint32_t max_connections = 1024;  ///< of TCP, at one time
   Nanoseconds drain_timeout = 2 * kNanosPerSecond;
@@ -145,6 +147,10 @@ struct ReceiverConfig {
 
   bool operator==(const ReceiverConfig&) const = default;
 };
+
+/// What a message may have at most: --max-message, or the largest frame of our own format, or what
+/// senders of 2012 send.
+uint64_t LargestMessage(const ReceiverConfig& config);
 
 /// A value out of its range, or values that contradict one another.
 struct Violation {

@@ -8,6 +8,26 @@
 #include "codec/control_frame.h"
 
 namespace pcap_zmq {
+namespace {
+
+// Of so many streams the last log line says how far they came.
+constexpr size_t kStreamsInSummary = 32;
+
+// " (shed 2, shutdown 1)", or nothing.
+template <size_t N>
+std::string Reasons(const std::array<std::string_view, N>& names,
+                    const std::array<uint64_t, N>& counts) {
+  std::string text;
+  for (size_t i = 0; i < N; ++i) {
+    if (counts[i] != 0) {
+      text += text.empty() ? " (" : ", ";
+      text += std::string(names[i]) + " " + std::to_string(counts[i]);
+    }
+  }
+  return text.empty() ? text : text + ")";
+}
+
+}  // namespace
 
 SenderLedger SumLedger(const std::vector<const PumpStats*>& pumps) {
   SenderLedger sum;
@@ -30,18 +50,11 @@ SenderLedger SumLedger(const std::vector<const PumpStats*>& pumps) {
 }
 
 std::string Summary(const SenderLedger& ledger) {
-  std::string reasons;
-  for (size_t i = 0; i < ledger.dropped.size(); ++i) {
-    if (ledger.dropped[i] != 0) {
-      reasons += reasons.empty() ? " (" : ", ";
-      reasons += std::string(kDropReasonNames[i]) + " " + std::to_string(ledger.dropped[i]);
-    }
-  }
-  reasons += reasons.empty() ? "" : ")";
   const uint64_t dropped =
       std::accumulate(ledger.dropped.begin(), ledger.dropped.end(), uint64_t{0});
   return "captured " + std::to_string(ledger.captured) + " packets, sent " +
-         std::to_string(ledger.sent) + ", dropped " + std::to_string(dropped) + reasons +
+         std::to_string(ledger.sent) + ", dropped " + std::to_string(dropped) +
+         Reasons(kDropReasonNames, ledger.dropped) +
          ", lost in the kernel " + std::to_string(ledger.kernel_lost);
 }
 
@@ -79,6 +92,24 @@ std::string Summary(const ReceiverLedger& ledger, const std::vector<const SinkSt
   for (const SinkStats* sink : sinks) {
     text += "; " + sink->label + ": delivered " + std::to_string(sink->delivered_packets.Value()) +
             ", dropped " + std::to_string(sink->dropped.Total());
+    std::array<uint64_t, kReasonCount<SinkDropReason>> dropped{};
+    for (size_t i = 0; i < dropped.size(); ++i) {
+      dropped[i] = sink->dropped.Value(static_cast<SinkDropReason>(i));
+    }
+    text += Reasons(kSinkDropReasonNames, dropped);
+  }
+  return text;
+}
+
+std::string Summary(const std::vector<SenderTable::Position>& positions) {
+  std::string text;
+  const size_t shown = std::min(positions.size(), kStreamsInSummary);
+  for (size_t i = 0; i < shown; ++i) {
+    text += (i == 0 ? "; received up to packet " : ", ") +
+            std::to_string(positions[i].next_ordinal) + " of " + positions[i].name;
+  }
+  if (shown < positions.size()) {
+    text += " and of " + std::to_string(positions.size() - shown) + " streams more";
   }
   return text;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/stats.h"
+#include "codec/sender_table.h"
 
 namespace pcap_zmq {
 
@@ -43,9 +44,14 @@ struct ReceiverLedger {
 };
 ReceiverLedger SumLedger(const std::vector<SenderSnapshot>& senders);
 
-/// "received 10 packets, lost 0 in transit; /run/snort.pcap: delivered 10, dropped 0"; where
+/// "received 10 packets, lost 0 in transit; /run/snort.pcap: delivered 8, dropped 2 (shutdown 2)";
+/// where
 /// several sinks share the flows, it says so: there the sum of theirs is what was received.
 std::string Summary(const ReceiverLedger& ledger, const std::vector<const SinkStats*>& sinks,
                     OutputMode mode = OutputMode::kCopy);
+
+/// "; received up to packet 10 of gateway, 7 of other", counted from each stream's first packet; a
+/// sender appears once for each of its streams.
+std::string Summary(const std::vector<SenderTable::Position>& positions);
 
 }  // namespace pcap_zmq

@@ -32,6 +32,16 @@ Option Threshold(Option option, uint32_t* field) {
       [](uint32_t packets) { return packets == 0 ? "auto" : std::to_string(packets); });
 }
 
+Option SizeOrAuto(Option option, uint64_t* field) {
+  option.kind = Kind::kAmount;
+  return Scalar(
+      std::move(option), field,
+      [](std::string_view text) {
+        return text == "auto" ? Result<uint64_t>(uint64_t{0}) : ParseSize(text);
+      },
+      [](uint64_t bytes) { return bytes == 0 ? "auto" : FormatSize(bytes); });
+}
+
 Option Speed(Option option, double* field) {
   option.kind = Kind::kAmount;
   return Scalar(
@@ -268,10 +278,19 @@ std::vector<Option> DescribeOptions(ReceiverConfig* config, Actions* actions) {
        Duration({"drain-timeout", "Output", "DURATION",
                  "on SIGTERM, longest to wait until readers have taken what arrived"},
                 &config->drain_timeout),
-       Integer({"zmq-buffer", "ZeroMQ", "FRAMES", "frames of each sender that wait to be decoded"},
+       Size({"memory", "Output", "SIZE",
+             "bound of all that was received and waits to be delivered; beyond it the senders wait"},
+            &config->memory),
+       Integer({"zmq-buffer", "ZeroMQ", "FRAMES",
+                "frames of each sender that ZeroMQ itself holds; they count in --memory"},
                &config->zmq_buffer),
-       Size({"max-message", "ZeroMQ", "SIZE", "senders of larger messages are disconnected"},
-            &config->max_message),
+       SizeOrAuto({"max-message", "ZeroMQ", "SIZE",
+                   "senders of larger messages are disconnected; auto: what a sender of this "
+                   "project can send (1 MiB and 48 bytes), 16MiB with --legacy"},
+                  &config->max_message),
+       Flag({"legacy", "ZeroMQ", "",
+             "expect senders of 2012, whose messages may be large"},
+            &config->legacy),
        Integer({"max-senders", "ZeroMQ", "COUNT", "senders that are told apart"},
                &config->max_senders),
        Integer({"max-connections", "ZeroMQ", "COUNT",

@@ -5,7 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <span>
+#include <thread>
 #include <utility>
 
 #include "app/config_loader.h"
@@ -27,7 +30,13 @@ namespace {
 
 constexpr Nanoseconds kTickInterval = 100 * kNanosPerMilli;
 constexpr Nanoseconds kSettleInterval = kNanosPerSecond;
-// Without a frame for so long after the stop was asked for, nothing is on its way any more.
+// How late the end of a drain may be noticed.
+constexpr Nanoseconds kStopCheck = 20 * kNanosPerMilli;
+// How often to look whether outputs have let go of memory.
+constexpr Nanoseconds kRoomCheck = 5 * kNanosPerMilli;
+// What nobody has taken by the end of the drain is received all the same, to be counted: for so
+// long at most, and until nothing has come for kQuiet.
+constexpr Nanoseconds kCountingTime = kNanosPerSecond;
 constexpr Nanoseconds kQuiet = 50 * kNanosPerMilli;
 // Frames between two looks at the clock and the sinks.
 constexpr int kFramesPerTurn = 64;
@@ -49,7 +58,10 @@ ReceiverPipeline::ReceiverPipeline(ReceiverConfig config, const Clock* clock, co
       done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       watch_(clock),
       senders_(config_.max_senders, clock),
-      decoder_(&senders_, &stats_) {}
+      decoder_(&senders_, &stats_),
+      keeper_(&stats_.memory) {
+  stats_.memory.SetLimit(config_.memory);
+}
 
 ReceiverPipeline::~ReceiverPipeline() = default;
 
@@ -63,7 +75,8 @@ Status ReceiverPipeline::Bind() {
   PullOptions options;
   options.endpoint = config_.endpoint;
   options.buffer_frames = config_.zmq_buffer;
-  options.max_message = config_.max_message;
+  options.max_message = LargestMessage(config_);
+  options.make_room = [this] { return MakeRoom(MemoryBudget::Holder::kInbox); };
   if (Status keys = ReadKeys(&options); !keys.ok()) {
     return keys;
   }
@@ -149,12 +162,15 @@ Status ReceiverPipeline::Start() {
 Result<std::unique_ptr<PacketSink>> ReceiverPipeline::OpenSink(const OutputSpec& output,
                                                                SinkStats* stats) {
   Result<std::unique_ptr<PacketSink>> sink = RuntimeError("");
+  // A single sink is called by the receiving thread itself.
+  Meanwhile* const meanwhile = config_.outputs.size() == 1 ? this : nullptr;
   switch (output.kind) {
     case OutputSpec::Kind::kFifo: {
       FifoOptions options;
       options.path = output.path;
       options.link_type = config_.link_type;
       options.pipe_bytes = static_cast<int>(config_.pipe_size);
+      options.meanwhile = meanwhile;
       sink = AsSink(FifoSink::Open(options, stats, clock_, stop_));
       break;
     }
@@ -168,6 +184,7 @@ Result<std::unique_ptr<PacketSink>> ReceiverPipeline::OpenSink(const OutputSpec&
     case OutputSpec::Kind::kStdout: {
       StreamOptions options;
       options.link_type = config_.link_type;
+      options.meanwhile = meanwhile;
       sink = AsSink(StreamSink::Open(options, stats, clock_, stop_));
       break;
     }
@@ -184,6 +201,7 @@ Result<std::unique_ptr<PacketSink>> ReceiverPipeline::Queue(std::unique_ptr<Pack
   QueueOptions options;
   options.max_bytes = config_.queue_bytes;
   options.waiter = &stats_.heartbeat;
+  options.meanwhile = this;
   options.policy =
       output.kind == OutputSpec::Kind::kFifo && config_.overflow == OverflowChoice::kBlock
           ? OverflowPolicy::kBlock
@@ -298,32 +316,84 @@ int ReceiverPipeline::ReceiveSome() {
   return frames;
 }
 
+int ReceiverPipeline::Work() {
+  if (stop_->requested()) {
+    socket_->AskSendersToLeave();
+  }
+  return socket_->TakeIn();
+}
+
 void ReceiverPipeline::Deliver(RecordBlockPtr block) {
+  if (sinks_.size() == 1) {
+    sinks_.front()->Deliver(std::move(block));
+    return;
+  }
+  WaitForRoom();
   if (spreader_) {
     const std::span<RecordBlockPtr> parts = spreader_->Spread(std::move(block));
     for (size_t sink = 0; sink < parts.size(); ++sink) {
       if (parts[sink] != nullptr) {
-        sinks_[sink]->Deliver(std::move(parts[sink]));
+        sinks_[sink]->Deliver(keeper_.Keep(std::move(parts[sink])));
       }
     }
     return;
   }
+  block = keeper_.Keep(std::move(block));
   for (size_t sink = 0; sink + 1 < sinks_.size(); ++sink) {
     sinks_[sink]->Deliver(block);
   }
   sinks_.back()->Deliver(std::move(block));
 }
 
-// Takes what the senders have on the way, for as long as it keeps coming and the deadline allows.
-void ReceiverPipeline::Drain() {
-  while (!sinks_ended_ && clock_->MonotonicNow() < stop_->deadline()) {
-    stats_.heartbeat.Beat(clock_->MonotonicNow());
-    if (ReceiveSome() < kFramesPerTurn) {
-      socket_->Wait({}, std::min(kQuiet, stop_->deadline() - clock_->MonotonicNow()));
-      if (ReceiveSome() == 0) {
-        return;
-      }
+void ReceiverPipeline::WaitForRoom() {
+  while (!MakeRoom(MemoryBudget::Holder::kQueues)) {
+    const Nanoseconds now = clock_->MonotonicNow();
+    if (stop_->requested() && now >= stop_->deadline()) {
+      return;  // the outputs drop it
     }
+    stats_.heartbeat.Beat(now);
+    Work();
+    // Whoever gives memory back does not say so.
+    std::this_thread::sleep_for(std::chrono::nanoseconds(kRoomCheck));
+  }
+}
+
+bool ReceiverPipeline::MakeRoom(MemoryBudget::Holder holder) {
+  bool found = true;
+  while (found && !stats_.memory.HasRoom(holder)) {
+    found = false;
+    for (const auto& sink : sinks_) {
+      found = sink->GiveUpOldest() || found;
+    }
+  }
+  return found;
+}
+
+void ReceiverPipeline::Drain() {
+  socket_->AskSendersToLeave();
+  const std::array<int, 1> left = {socket_->senders_left_fd()};
+  const Nanoseconds asked = clock_->MonotonicNow();
+  Nanoseconds last_frame = asked;
+  bool have_left = false;
+  while (!have_left) {
+    const Nanoseconds now = clock_->MonotonicNow();
+    stats_.heartbeat.Beat(now);
+    // From the deadline on the outputs drop what comes, and it is received only to be counted.
+    const Nanoseconds deadline = sinks_ended_ ? asked : stop_->deadline();
+    if (now >= deadline && (now >= deadline + kCountingTime || now >= last_frame + kQuiet)) {
+      break;
+    }
+    // Asked before the look at what is there, which then finds all that they had sent.
+    have_left = socket_->SendersLeft();
+    if (ReceiveSome() > 0) {
+      last_frame = clock_->MonotonicNow();
+      have_left = false;
+    } else if (!have_left) {
+      socket_->Wait(left, kStopCheck);
+    }
+  }
+  socket_->Unbind();
+  while (ReceiveSome() > 0) {
   }
 }
 
@@ -337,6 +407,7 @@ Nanoseconds ReceiverPipeline::ServiceSinks() {
 
 void ReceiverPipeline::Tick() {
   const Nanoseconds now = clock_->MonotonicNow();
+  socket_->WeighTransport();
   if (now >= next_settle_) {
     senders_.Settle();
     next_settle_ = now + kSettleInterval;
@@ -350,7 +421,8 @@ bool ReceiverPipeline::AllSinksEnded() const {
 bool ReceiverPipeline::Join() {
   thread_.join();
   Log(LogLevel::kInfo,
-      Summary(SumLedger(senders_.Snapshot()), StatsOfSinks(), config_.output_mode));
+      Summary(SumLedger(senders_.Snapshot()), StatsOfSinks(), config_.output_mode) +
+          Summary(senders_.Positions()));
   http_.reset();
   sinks_.clear();
   blocks_.clear();

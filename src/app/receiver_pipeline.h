@@ -14,6 +14,8 @@
 #include "app/config.h"
 #include "app/thread_watch.h"
 #include "base/clock.h"
+#include "base/meanwhile.h"
+#include "base/memory_budget.h"
 #include "base/result.h"
 #include "base/stats.h"
 #include "base/stop_event.h"
@@ -22,6 +24,7 @@
 #include "codec/sender_table.h"
 #include "metrics/http_endpoint.h"
 #include "sink/block_spreader.h"
+#include "sink/kept_block.h"
 #include "sink/packet_sink.h"
 #include "transport/pull_socket.h"
 #include "transport/zmq_context.h"
@@ -33,12 +36,12 @@ namespace pcap_zmq {
 /// A single sink is called by the decoding thread itself, since handing packets to another thread
 /// costs more than writing them; several sinks have a queue and a thread each.
 /// Threads: the main thread makes all calls.
-class ReceiverPipeline {
+class ReceiverPipeline final : private Meanwhile {
  public:
   /// Borrows `clock` and `stop` for its life.
   ReceiverPipeline(ReceiverConfig config, const Clock* clock, const StopEvent* stop);
   /// Needs Join() if Start() succeeded.
-  ~ReceiverPipeline();
+  ~ReceiverPipeline() override;
 
   /// Starts ZeroMQ's threads: the step for which no privileges may be there, in a thread that has
   /// dropped them.
@@ -72,7 +75,14 @@ class ReceiverPipeline {
 
   void Receive();
   int ReceiveSome();
+  // Goes on receiving while the thread waits for an output.
+  int Work() override;
   void Deliver(RecordBlockPtr block);
+  // Waits until packets may wait in queues again, for as long as a stop allows.
+  void WaitForRoom();
+  // Has outputs that may drop give up what waits for them until `holder` has room.
+  bool MakeRoom(MemoryBudget::Holder holder);
+  // Takes all that was sent here before the senders noticed that this receiver is leaving.
   void Drain();
   Nanoseconds ServiceSinks();
   void Tick();
@@ -96,6 +106,7 @@ class ReceiverPipeline {
   std::vector<RecordBlockPtr> blocks_;  // of the frame just decoded
   std::vector<int> watched_;            // descriptors that end a wait
   std::vector<std::unique_ptr<PacketSink>> sinks_;
+  BlockKeeper keeper_;                     // for several sinks, which have queues
   std::optional<BlockSpreader> spreader_;  // where several sinks share the flows
   bool sinks_ended_ = false;
   Nanoseconds next_service_ = 0;

@@ -143,6 +143,11 @@ std::string ReceiverStatus(const ReceiverConfig& config, const std::string& boun
                                                 return stats.rejected_frames.Value(
                                                     static_cast<RejectReason>(i));
                                               })}}},
+               {"memory_bytes", ByReason(kMemoryHolderNames,
+                                         [&](size_t i) {
+                                           return stats.memory.Held(
+                                               static_cast<MemoryBudget::Holder>(i));
+                                         })},
                {"outputs", std::move(outputs)},
                {"senders", std::move(rows)},
                {"config", Json::parse(EffectiveConfigJson(config), nullptr, false)}});

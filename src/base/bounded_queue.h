@@ -62,13 +62,17 @@ class BoundedQueue {
     if (items_.empty()) {
       return std::nullopt;
     }
-    std::optional<T> item(std::move(items_.front().first));
-    weight_ -= items_.front().second;
-    items_.Pop();
-    lock.unlock();
-    // All, as the pushers wait for different weights.
-    not_full_.notify_all();
-    return item;
+    return TakeFront(&lock);
+  }
+
+  /// The oldest item if there is one and `wanted` says so of it; never waits.
+  template <typename Predicate>
+  std::optional<T> PopIf(Predicate wanted) {
+    std::unique_lock lock(mutex_);
+    if (items_.empty() || !wanted(items_.front().first)) {
+      return std::nullopt;
+    }
+    return TakeFront(&lock);
   }
 
   /// Refuses items from now on; those inside can still be popped.
@@ -88,6 +92,16 @@ class BoundedQueue {
   }
 
  private:
+  std::optional<T> TakeFront(std::unique_lock<std::mutex>* lock) {
+    std::optional<T> item(std::move(items_.front().first));
+    weight_ -= items_.front().second;
+    items_.Pop();
+    lock->unlock();
+    // All, as the pushers wait for different weights.
+    not_full_.notify_all();
+    return item;
+  }
+
   const size_t max_weight_;
   mutable std::mutex mutex_;
   std::condition_variable not_empty_;

@@ -75,7 +75,7 @@ Frame FramePool::Allocate(size_t size) {
     block = Block::Make(shared_->block_bytes, true);
   }
   block->home = shared_;
-  return {block->bytes(), size, &ReleaseBlock, block};
+  return {block->bytes(), size, &ReleaseBlock, block, shared_->block_bytes};
 }
 
 void FramePool::ReleaseBlock(void* owner) {

@@ -3,6 +3,7 @@
 // The owned bytes of exactly one wire message, and the pool from which the packet path takes them.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -22,14 +23,20 @@ class Frame {
   using ReleaseFn = void (*)(void* owner);
 
   Frame() = default;
-  Frame(uint8_t* data, size_t size, ReleaseFn release, void* owner)
-      : data_(data), size_(size), release_(release), owner_(owner) {}
+  /// `capacity` is the memory that the frame keeps, at least `size`.
+  Frame(uint8_t* data, size_t size, ReleaseFn release, void* owner, size_t capacity = 0)
+      : data_(data),
+        size_(size),
+        capacity_(std::max(capacity, size)),
+        release_(release),
+        owner_(owner) {}
   Frame(Frame&& other) noexcept { *this = std::move(other); }
   Frame& operator=(Frame&& other) noexcept {
     if (this != &other) {
       Reset();
       data_ = std::exchange(other.data_, nullptr);
       size_ = std::exchange(other.size_, 0);
+      capacity_ = std::exchange(other.capacity_, 0);
       release_ = std::exchange(other.release_, nullptr);
       owner_ = std::exchange(other.owner_, nullptr);
       packet_count_ = std::exchange(other.packet_count_, 0);
@@ -46,6 +53,9 @@ class Frame {
   std::span<const uint8_t> bytes() const { return {data_, size_}; }
   bool empty() const { return size_ == 0; }
 
+  /// Bytes of memory that stay taken for as long as the frame lives.
+  size_t capacity() const { return capacity_; }
+
   /// Cuts the frame to its first `size` bytes.
   void Truncate(size_t size) { size_ = size < size_ ? size : size_; }
 
@@ -57,6 +67,7 @@ class Frame {
   std::pair<ReleaseFn, void*> Release() {
     data_ = nullptr;
     size_ = 0;
+    capacity_ = 0;
     return {std::exchange(release_, nullptr), std::exchange(owner_, nullptr)};
   }
 
@@ -70,6 +81,7 @@ class Frame {
 
   uint8_t* data_ = nullptr;
   size_t size_ = 0;
+  size_t capacity_ = 0;
   ReleaseFn release_ = nullptr;
   void* owner_ = nullptr;
   uint32_t packet_count_ = 0;

@@ -29,7 +29,6 @@ struct RecordBlock {
   uint32_t packet_count = 0;
   LinkType link_type = LinkType::kRaw;
   Nanoseconds oldest_timestamp = 0;  ///< of the first record
-  bool snug = false;                 ///< `storage` takes little more memory than the records
   Frame storage;
 };
 

@@ -17,6 +17,7 @@
 #include "base/counters.h"
 #include "base/endpoint_board.h"
 #include "base/heartbeat.h"
+#include "base/memory_budget.h"
 
 namespace pcap_zmq {
 
@@ -137,12 +138,13 @@ struct ConnectionStats {
   Gauge authorized_keys;
 };
 
-/// The receiver's decoder.  Written by the decoder thread alone, but for `connections`.
+/// The receiver's decoder.  Written by the decoder thread alone, but for `connections` and `memory`.
 struct ReceiverStats {
   ReasonCounters<RejectReason> rejected_frames;
   Counter received_bytes;  ///< wire bytes of all frames, refused ones included
   Gauge output_mode;       ///< an OutputMode; fixed before the decoder starts
   ConnectionStats connections;
+  MemoryBudget memory;  ///< of what waits to be delivered; written by all threads
   Heartbeat heartbeat;  ///< once a turn of the decoder's loops
 };
 

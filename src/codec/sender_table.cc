@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <tuple>
 
 #include "base/sender_name.h"
 
@@ -112,6 +113,20 @@ std::vector<SenderSnapshot> SenderTable::Snapshot() const {
   }
   std::sort(all.begin(), all.end(),
             [](const SenderSnapshot& a, const SenderSnapshot& b) { return a.name < b.name; });
+  return all;
+}
+
+std::vector<SenderTable::Position> SenderTable::Positions() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Position> all;
+  all.reserve(streams_.size());
+  for (const auto& [id, stream] : streams_) {
+    const std::string& name = stream.sender->totals.name;
+    all.push_back({name.empty() ? std::string(kUnnamedSender) : name, id, stream.next_ordinal});
+  }
+  std::sort(all.begin(), all.end(), [](const Position& a, const Position& b) {
+    return std::tie(a.name, a.stream_id) < std::tie(b.name, b.stream_id);
+  });
   return all;
 }
 

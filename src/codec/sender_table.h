@@ -65,6 +65,16 @@ class SenderTable {
   /// Settles gaps that are due.  Call about once a second.
   void Settle();
 
+  /// Up to where a stream was received.
+  struct Position {
+    std::string name;            ///< of its sender
+    uint64_t stream_id = 0;
+    uint64_t next_ordinal = 0;   ///< of the first packet that has not arrived
+  };
+
+  /// The positions of all streams that are remembered, by name.
+  std::vector<Position> Positions() const;
+
   /// All senders heard of, by name.
   std::vector<SenderSnapshot> Snapshot() const;
 

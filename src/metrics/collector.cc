@@ -103,6 +103,11 @@ void AddReceiver(Exposition* out, const ReceiverStats& receiver) {
   out->Add(Metric::kReceiverDisconnects, {}, connections.disconnects);
   AddReasons(out, Metric::kReceiverRefusedConnections, {}, connections.refused);
   out->Add(Metric::kReceiverAuthorizedKeys, {}, connections.authorized_keys);
+  for (size_t i = 0; i < kMemoryHolderNames.size(); ++i) {
+    out->Add(Metric::kReceiverMemory, {kMemoryHolderNames[i]},
+             receiver.memory.Held(static_cast<MemoryBudget::Holder>(i)));
+  }
+  out->Add(Metric::kReceiverMemoryLimit, {}, receiver.memory.limit());
   AddChoice(out, Metric::kReceiverOutputMode, {}, kOutputModeNames, receiver.output_mode.Value());
 }
 

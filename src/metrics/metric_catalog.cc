@@ -108,6 +108,10 @@ constexpr std::array<MetricSpec, kMetrics> kCatalog = {{
      "Connections that came to nothing, by what was wrong with them."},
     {kReceiverAuthorizedKeys, "pcap_zmq_receiver_authorized_keys", kGauge, {}, kSum,
      "Keys that may send; 0 where nothing is encrypted."},
+    {kReceiverMemory, "pcap_zmq_receiver_memory_bytes", kGauge, {"holder"}, kSum,
+     "Memory of what was received and waits to be delivered, by where it waits."},
+    {kReceiverMemoryLimit, "pcap_zmq_receiver_memory_limit_bytes", kGauge, {}, kSum,
+     "Bound of that memory, beyond which the senders wait."},
 
     // The receiver's outputs.
     {kReceiverOutputMode, "pcap_zmq_receiver_output_mode", kGauge, {"mode"}, kMax,

@@ -56,6 +56,8 @@ enum class Metric {
   kReceiverDisconnects,
   kReceiverRefusedConnections,
   kReceiverAuthorizedKeys,
+  kReceiverMemory,
+  kReceiverMemoryLimit,
   kReceiverOutputMode,
   kReceiverSinkPackets,
   kReceiverSinkBytes,

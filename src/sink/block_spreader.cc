@@ -83,7 +83,6 @@ RecordBlockPtr BlockSpreader::MakePart(const RecordBlock& block, Share* share) {
   part->packet_count = share->packets;
   part->link_type = block.link_type;
   part->oldest_timestamp = share->oldest_timestamp;
-  part->snug = true;
   share->end = part->storage.data();
   return part;
 }

@@ -229,7 +229,8 @@ void FifoSink::Deliver(RecordBlockPtr block) {
 
 bool FifoSink::Wait() {
   const Nanoseconds timeout = attached_ ? kPathCheck : kReaderCheck;
-  const std::optional<short> events = WaitWritable(watch_fd(), timeout, *stop_, *clock_, stats_);
+  const std::optional<short> events =
+      WaitWritable(watch_fd(), timeout, *stop_, *clock_, stats_, options_.meanwhile);
   if (!events.has_value()) {
     return false;
   }

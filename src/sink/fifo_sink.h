@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/link_type.h"
+#include "base/meanwhile.h"
 #include "base/result.h"
 #include "base/stats.h"
 #include "base/stop_event.h"
@@ -29,6 +30,7 @@ struct FifoOptions {
   LinkType link_type = LinkType::kRaw;  ///< kRaw or kEthernet
   int pipe_bytes = 1 << 20;             ///< asked for; the kernel may grant less
   mode_t mode = 0640;                   ///< of a FIFO that is made here, less the umask
+  Meanwhile* meanwhile = nullptr;       ///< what the thread does while it waits for a reader
 };
 
 /// Delivers every packet to the FIFO's readers, waiting for them as long as it takes.

@@ -32,6 +32,10 @@ class PacketSink {
   /// Whether packets can be delivered now, for /readyz.  Any thread.
   virtual bool usable() const = 0;
 
+  /// Drops, as kQueueFull, the oldest block that waits for an output that may drop.
+  /// Errors:  false when there is none, or when that would not free its memory.
+  virtual bool GiveUpOldest() { return false; }
+
   /// True once the output is gone for good, so that the program may end.  Any thread.
   virtual bool ended() const { return false; }
 

@@ -14,6 +14,8 @@ namespace {
 
 constexpr uint32_t kMagicNanoseconds = 0xa1b23c4d;
 constexpr size_t kEthernetHeaderBytes = 14;
+// The block itself, its place in a queue, and what the allocator adds.
+constexpr size_t kBlockOverhead = 256;
 
 // Locally administered addresses that say that nobody ever used them on a wire.
 constexpr std::array<uint8_t, 12> kSyntheticAddresses = {0x02, 0, 0, 0, 0, 0x02,
@@ -73,7 +75,9 @@ RecordBoundary LastBoundary(std::span<const uint8_t> records, uint64_t limit) {
 }
 
 RecordBlockPtr Compact(RecordBlockPtr block) {
-  if (block->snug || block->records.size() >= kSmallBlockBytes || block->records.empty()) {
+  const size_t wasted = std::max(block->storage.capacity(), block->records.size()) -
+                        block->records.size();
+  if (wasted <= std::max(block->records.size(), kSmallBlockBytes)) {
     return block;
   }
   auto copy = std::make_shared<RecordBlock>();
@@ -83,8 +87,11 @@ RecordBlockPtr Compact(RecordBlockPtr block) {
   copy->packet_count = block->packet_count;
   copy->link_type = block->link_type;
   copy->oldest_timestamp = block->oldest_timestamp;
-  copy->snug = true;
   return copy;
+}
+
+size_t HeldBytes(const RecordBlock& block) {
+  return block.storage.capacity() + kBlockOverhead;
 }
 
 RecordBlockPtr LinkConverter::Convert(RecordBlockPtr block, uint64_t* dropped) const {

@@ -31,11 +31,14 @@ struct RecordBoundary {
 /// Shape:   `records` is a chain of whole records (RecordBlock::records).
 RecordBoundary LastBoundary(std::span<const uint8_t> records, uint64_t limit);
 
-/// `block`, or a copy of its own size where it is so small that it would hold a far larger buffer
-/// in memory for as long as it is kept.
+/// `block`, or a copy of its own size where it would hold a far larger buffer in memory for as long
+/// as it is kept.
 RecordBlockPtr Compact(RecordBlockPtr block);
 
-/// Blocks with fewer bytes than this are worth copying before they are kept.
+/// Bytes of memory that `block` takes while it is kept.
+size_t HeldBytes(const RecordBlock& block);
+
+/// Blocks with fewer bytes than this are worth gathering before they are kept.
 inline constexpr size_t kSmallBlockBytes = size_t{4} * 1024;
 
 /// Brings blocks into the link type of one capture.

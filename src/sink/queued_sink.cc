@@ -21,8 +21,6 @@ namespace pcap_zmq {
 namespace {
 
 constexpr Nanoseconds kPushSlice = 20 * kNanosPerMilli;  // how late a stop may be noticed
-// What a queued block costs besides its records.
-constexpr size_t kBlockOverhead = 256;
 
 }  // namespace
 
@@ -47,6 +45,7 @@ QueuedSink::QueuedSink(std::unique_ptr<PacketSink> inner, const QueueOptions& op
     : inner_(std::move(inner)),
       policy_(options.policy),
       waiter_(options.waiter),
+      meanwhile_(options.meanwhile),
       stats_(stats),
       clock_(clock),
       stop_(stop),
@@ -59,8 +58,8 @@ QueuedSink::~QueuedSink() {
 
 void QueuedSink::Deliver(RecordBlockPtr block) {
   const uint32_t packets = block->packet_count;
-  const size_t weight = block->records.size() + kBlockOverhead;
   block = Compact(std::move(block));
+  const size_t weight = HeldBytes(*block);
   // Before the push: the thread may have the block out of the queue before this one goes on.
   stats_->queued_packets.Add(packets);
   if (policy_ == OverflowPolicy::kBlock) {
@@ -92,7 +91,25 @@ bool QueuedSink::PushWaiting(RecordBlockPtr& block, size_t weight) {
     if (waiter_ != nullptr) {
       waiter_->Beat(clock_->MonotonicNow());
     }
+    if (meanwhile_ != nullptr) {
+      meanwhile_->Work();
+    }
   }
+}
+
+bool QueuedSink::GiveUpOldest() {
+  if (policy_ != OverflowPolicy::kDrop) {
+    return false;
+  }
+  const auto frees_memory = [](const RecordBlockPtr& block) { return block.use_count() == 1; };
+  const std::optional<RecordBlockPtr> block = queue_.PopIf(frees_memory);
+  if (!block.has_value()) {
+    return false;
+  }
+  const uint32_t packets = (*block)->packet_count;
+  stats_->queued_packets.Add(-int64_t{packets});
+  stats_->dropped.Add(SinkDropReason::kQueueFull, packets);
+  return true;
 }
 
 void QueuedSink::Wake() {

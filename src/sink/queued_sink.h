@@ -13,6 +13,7 @@
 #include "base/bounded_queue.h"
 #include "base/clock.h"
 #include "base/heartbeat.h"
+#include "base/meanwhile.h"
 #include "base/result.h"
 #include "base/stats.h"
 #include "base/stop_event.h"
@@ -34,8 +35,9 @@ enum class OverflowPolicy {
 
 struct QueueOptions {
   OverflowPolicy policy = OverflowPolicy::kDrop;
-  size_t max_bytes = size_t{64} << 20;  ///< of records; one larger block fits into an empty queue
+  size_t max_bytes = size_t{64} << 20;  ///< of memory; one larger block fits into an empty queue
   Heartbeat* waiter = nullptr;          ///< of the thread that delivers, for when it has to wait
+  Meanwhile* meanwhile = nullptr;       ///< what that thread does then
 };
 
 /// Runs a sink in a thread of its own.
@@ -58,6 +60,8 @@ class QueuedSink final : public PacketSink {
   int watch_fd() const override { return -1; }
   bool usable() const override { return inner_->usable(); }
   bool ended() const override { return inner_->ended(); }
+  /// A block that others hold as well stays: dropping it would free nothing.
+  bool GiveUpOldest() override;
   /// Waits until the inner sink has delivered or dropped all that is queued.
   void Finish() override;
 
@@ -75,6 +79,7 @@ class QueuedSink final : public PacketSink {
   const std::unique_ptr<PacketSink> inner_;
   const OverflowPolicy policy_;
   Heartbeat* const waiter_;
+  Meanwhile* const meanwhile_;
   SinkStats* const stats_;
   const Clock* const clock_;
   const StopEvent* const stop_;

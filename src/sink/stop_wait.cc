@@ -15,24 +15,31 @@ constexpr Nanoseconds kDeadlineCheck = 50 * kNanosPerMilli;
 }  // namespace
 
 std::optional<short> WaitWritable(int fd, Nanoseconds timeout, const StopEvent& stop,
-                                  const Clock& clock, SinkStats* stats) {
+                                  const Clock& clock, SinkStats* stats, Meanwhile* meanwhile) {
   const Nanoseconds start = clock.MonotonicNow();
-  stats->heartbeat.Beat(start);
   const bool stopping = stop.requested();
   if (stopping) {
     if (start >= stop.deadline()) {
+      stats->heartbeat.Beat(start);
       return std::nullopt;
     }
     timeout = std::min({timeout, stop.deadline() - start, kDeadlineCheck});
   }
   // Once raised, the event stays readable and would turn the wait into a spin.
-  std::array<pollfd, 2> waits = {pollfd{fd, POLLOUT, 0},
-                                 pollfd{stopping ? -1 : stop.fd(), POLLIN, 0}};
-  const timespec limit = ToTimespec(timeout);
-  const int ready = ::ppoll(waits.data(), waits.size(), &limit, nullptr);
+  std::array<pollfd, 3> waits = {pollfd{fd, POLLOUT, 0},
+                                 pollfd{stopping ? -1 : stop.fd(), POLLIN, 0},
+                                 pollfd{-1, POLLIN, 0}};
+  bool over = false;
+  for (Nanoseconds now = start; !over; now = clock.MonotonicNow()) {
+    stats->heartbeat.Beat(now);
+    waits[2].fd = meanwhile != nullptr ? meanwhile->Work() : -1;
+    const timespec limit = ToTimespec(start + timeout - now);
+    const int ready = ::ppoll(waits.data(), waits.size(), &limit, nullptr);
+    over = ready <= 0 || waits[0].revents != 0 || waits[1].revents != 0;
+  }
   stats->blocked_nanos.Add(
       static_cast<uint64_t>(std::max<Nanoseconds>(0, clock.MonotonicNow() - start)));
-  return ready > 0 ? waits[0].revents : short{0};
+  return waits[0].revents;
 }
 
 short EventsOf(int fd, short events) {

@@ -66,6 +66,7 @@ StreamSink::StreamSink(const StreamOptions& options, UniqueFd fd, Kind kind, Sin
       stats_(stats),
       clock_(clock),
       stop_(stop),
+      meanwhile_(options.meanwhile),
       header_(FileHeader(options.link_type)),
       converter_(options.link_type) {
   stats_->reader_attached.Set(1);
@@ -158,7 +159,8 @@ void StreamSink::Deliver(RecordBlockPtr block) {
   stats_->queued_packets.Add(block->packet_count);
   log_.Append(block);
   while (!Pump()) {
-    if (ended() || !WaitWritable(fd_.get(), kLongWait, *stop_, *clock_, stats_).has_value()) {
+    if (ended() ||
+        !WaitWritable(fd_.get(), kLongWait, *stop_, *clock_, stats_, meanwhile_).has_value()) {
       DropUndelivered(SinkDropReason::kShutdown);
       return;
     }

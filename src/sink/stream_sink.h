@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/link_type.h"
+#include "base/meanwhile.h"
 #include "base/result.h"
 #include "base/stats.h"
 #include "base/stop_event.h"
@@ -26,6 +27,7 @@ struct StreamOptions {
   int fd = 1;                            ///< a pipe, a socket or a file
   std::string name = "standard output";  ///< for messages
   LinkType link_type = LinkType::kRaw;   ///< kRaw or kEthernet
+  Meanwhile* meanwhile = nullptr;        ///< what the thread does while it waits for the reader
 };
 
 /// Delivers to the one reader of a descriptor, waiting for it as long as it takes.
@@ -67,6 +69,7 @@ class StreamSink final : public PacketSink {
   SinkStats* const stats_;
   const Clock* const clock_;
   const StopEvent* const stop_;
+  Meanwhile* const meanwhile_;
   const FileHeaderBytes header_;
   const LinkConverter converter_;
   size_t header_written_ = 0;

@@ -6,13 +6,16 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "transport/curve_keys.h"
+#include "transport/farewell.h"
 #include "transport/peer_address.h"
 #include "transport/socket_options.h"
 
@@ -47,6 +50,21 @@ constexpr std::string_view kNobody = "a peer that has left";
 // Log lines about refused peers: a few at once, then one in ten seconds.
 constexpr int kLogBurst = 5;
 constexpr Nanoseconds kLogInterval = 10 * kNanosPerSecond;
+
+// How long ZeroMQ may take to report a connection that it has accepted.
+constexpr long kLastLookMillis = 10;
+// A connection on which nothing has come for so long is between two frames, and all that was sent
+// over it is here.  Who never pauses is not waited for beyond kLongestTalk.
+constexpr std::chrono::microseconds kQuietTime{200};
+constexpr Nanoseconds kLongestTalk = 200 * kNanosPerMilli;
+// Between two looks at peers that were asked to leave.
+constexpr long kPartingMillis = 5;
+
+void Raise(const UniqueFd& event) {
+  const uint64_t one = 1;
+  // It can only be full of earlier calls, which raise it as well.
+  [[maybe_unused]] const ssize_t written = ::write(event.get(), &one, sizeof one);
+}
 
 // All parts of the message that is there.
 std::vector<std::string> ReceiveParts(void* socket) {
@@ -106,14 +124,19 @@ ConnectionGuard::ConnectionGuard(AuthorizedKeys* keys, size_t max_connections,
       stats_(stats),
       max_connections_(max_connections),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      leave_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      all_left_event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       log_limits_(kReasonCount<ConnectionRefusal>, RateLimit(kLogBurst, kLogInterval)) {}
 
 ConnectionGuard::~ConnectionGuard() {
   if (thread_.joinable()) {
-    const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(stop_.get(), &one, sizeof one);
+    Raise(stop_);
     thread_.join();
   }
+}
+
+void ConnectionGuard::AskAllToLeave() {
+  Raise(leave_);
 }
 
 void ConnectionGuard::Start(SocketMonitor* monitor) {
@@ -122,16 +145,18 @@ void ConnectionGuard::Start(SocketMonitor* monitor) {
 }
 
 void ConnectionGuard::Run() {
-  std::array<zmq_pollitem_t, 3> items{};
+  std::array<zmq_pollitem_t, 4> items{};
   items[0] = {nullptr, stop_.get(), ZMQ_POLLIN, 0};
-  int count = 1;
+  items[1] = {nullptr, leave_.get(), ZMQ_POLLIN, 0};
+  int count = 2;
   for (void* const socket : {monitor_->handle(), questions_.get()}) {
     if (socket != nullptr) {
       items[static_cast<size_t>(count++)] = {socket, 0, ZMQ_POLLIN, 0};
     }
   }
   const SystemClock clock;
-  const long wait = keys_ != nullptr ? kRefreshMillis : kIdleMillis;
+  const long patience = keys_ != nullptr ? kRefreshMillis : kIdleMillis;
+  long wait = patience;
   Nanoseconds refresh_at = 0;
   while (true) {
     // An error is an interruption, or memory that has run out for the moment.
@@ -142,6 +167,11 @@ void ConnectionGuard::Run() {
     while (const std::optional<ConnectionEvent> event = monitor_->Next()) {
       TakeIn(*event);
     }
+    if ((items[1].revents & ZMQ_POLLIN) != 0) {
+      items[1].events = 0;  // once is enough
+      AskToLeave();
+    }
+    wait = asked_to_leave_ ? std::min(patience, LookWhoIsLeft()) : patience;
     if (const Nanoseconds now = clock.MonotonicNow(); keys_ != nullptr && now >= refresh_at) {
       [[maybe_unused]] const Status refreshed = keys_->Refresh();  // logs its failures
       stats_->authorized_keys.Set(static_cast<int64_t>(keys_->names()->size()));
@@ -196,6 +226,9 @@ void ConnectionGuard::Answer(const std::vector<std::string>& request) {
 // ZeroMQ's one thread reports both in a row.
 void ConnectionGuard::TakeIn(const ConnectionEvent& event) {
   switch (event.number) {
+    case ZMQ_EVENT_LISTENING:
+      listener_ = event.value;
+      break;
     case ZMQ_EVENT_ACCEPTED:
       Accept(event.value);
       break;
@@ -220,7 +253,7 @@ void ConnectionGuard::TakeIn(const ConnectionEvent& event) {
 
 void ConnectionGuard::Accept(int fd) {
   Forget(fd);  // should its end have gone unreported
-  Peer peer{PeerAddress(fd), inside_ >= max_connections_};
+  Peer peer{PeerAddress(fd), inside_ >= max_connections_, std::nullopt};
   if (!peer.cut_off && ++inside_from_[peer.address] > max_connections_ - max_connections_ / 8) {
     --inside_from_[peer.address];
     peer.cut_off = true;
@@ -230,6 +263,9 @@ void ConnectionGuard::Accept(int fd) {
     Refuse(ConnectionRefusal::kLimit, peer.address);
   } else {
     ++inside_;
+    if (asked_to_leave_) {
+      peer.farewell.emplace(fd, peer.address);
+    }
   }
   peers_[fd] = std::move(peer);
 }
@@ -251,6 +287,50 @@ void ConnectionGuard::Forget(int fd) {
   }
   in_trouble_.reset();
   peers_.erase(peer);
+}
+
+// Senders come back as soon as they are out, so the door is shut first.  Who is in it by then is
+// asked to leave like all others.
+void ConnectionGuard::AskToLeave() {
+  asked_to_leave_ = true;
+  ShutListener(listener_);
+  const SystemClock clock;
+  const Nanoseconds end = clock.MonotonicNow() + kLongestTalk;
+  QuietWatch quiet;
+  bool is_waiting = true;
+  while (is_waiting) {
+    is_waiting = false;
+    const bool is_late = clock.MonotonicNow() >= end;
+    for (auto& [fd, peer] : peers_) {
+      if (peer.cut_off || peer.farewell) {
+        continue;
+      }
+      if (is_late || quiet.IsQuiet(fd)) {
+        peer.farewell.emplace(fd, peer.address);
+      } else {
+        is_waiting = true;
+      }
+    }
+    std::this_thread::sleep_for(kQuietTime);
+  }
+}
+
+long ConnectionGuard::LookWhoIsLeft() {
+  bool is_parting = false;
+  for (auto& [fd, peer] : peers_) {
+    is_parting = (peer.farewell && peer.farewell->Look()) || is_parting;
+  }
+  if (!peers_.empty() || all_left_) {
+    looked_before_ = false;
+    return is_parting ? kPartingMillis : kIdleMillis;
+  }
+  if (!looked_before_ || HasWaitingConnection(listener_)) {
+    looked_before_ = true;
+    return kLastLookMillis;
+  }
+  all_left_.store(true, std::memory_order_release);
+  Raise(all_left_event_);
+  return kIdleMillis;
 }
 
 void ConnectionGuard::Refuse(ConnectionRefusal refusal, std::string_view address) {

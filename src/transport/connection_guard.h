@@ -3,6 +3,7 @@
 // Who comes to the receiver's door: authentication, and an account of those turned away.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -19,6 +20,7 @@
 #include "base/stats.h"
 #include "base/unique_fd.h"
 #include "transport/authorized_keys.h"
+#include "transport/farewell.h"
 #include "transport/socket_monitor.h"
 #include "transport/zmq_context.h"
 
@@ -52,12 +54,24 @@ class ConnectionGuard {
   /// waited for it.
   void Start(SocketMonitor* monitor);
 
+  /// Asks all peers to leave, and newcomers likewise, by closing our half of their connections.
+  /// What they have sent until they notice is still received: a peer has left once all of it was.
+  /// Any thread.
+  void AskAllToLeave();
+
+  /// Whether all peers have left since AskAllToLeave(), and no other can come in.  Any thread.
+  bool AllLeft() const { return all_left_.load(std::memory_order_acquire); }
+
+  /// Readable from that moment on.
+  int all_left_fd() const { return all_left_event_.get(); }
+
  private:
   ConnectionGuard(AuthorizedKeys* keys, size_t max_connections, ConnectionStats* stats);
 
   struct Peer {
     std::string address;
     bool cut_off = false;
+    std::optional<Farewell> farewell;
   };
 
   void Run();
@@ -66,6 +80,9 @@ class ConnectionGuard {
   void TakeIn(const ConnectionEvent& event);
   void Accept(int fd);
   void Forget(int fd);
+  void AskToLeave();
+  // How long to wait for events.
+  long LookWhoIsLeft();
   void Refuse(ConnectionRefusal refusal, std::string_view address);
 
   AuthorizedKeys* const keys_;
@@ -74,6 +91,12 @@ class ConnectionGuard {
   SocketMonitor* monitor_ = nullptr;
   const size_t max_connections_;
   UniqueFd stop_;                                        // eventfd
+  UniqueFd leave_;                                       // eventfd
+  UniqueFd all_left_event_;                              // eventfd
+  std::atomic<bool> all_left_{false};
+  bool asked_to_leave_ = false;
+  bool looked_before_ = false;  // and found nobody
+  int listener_ = -1;           // ZeroMQ's
   std::map<int, Peer> peers_;                            // by descriptor
   size_t inside_ = 0;                                    // those of them that were not cut off
   std::unordered_map<std::string, size_t> inside_from_;  // the same, by address

@@ -20,6 +20,10 @@ namespace pcap_zmq {
 namespace {
 
 constexpr char kZapDomain[] = "pcap-zmq";
+// ZeroMQ reads this much at once and leaves messages where they were read, if they fit, in a piece
+// of memory which one of them may keep (libzmq's decoder_allocators.cpp).
+constexpr size_t kZmqBatch = 8192;
+constexpr size_t kZmqBatchMemory = 18 * 1024;
 
 // ZeroMQ asks about a key only when a connection is made.  The descriptor is ZeroMQ's, and another
 // connection may have it by now; but only one from the same address is cut, and a sender that is
@@ -31,6 +35,15 @@ void CutConnection(zmq_msg_t* message) {
   if (!now.empty() && (now == kLocalPeer || (address != nullptr && now == address))) {
     ::shutdown(fd, SHUT_RDWR);
   }
+}
+
+// libzmq 4.3.4 gives up a connection whose other end has closed while its messages find no place,
+// and loses what the kernel still holds.  Over TCP only a receiver that leaves is told of that end in
+// such a moment (Farewell); over ipc: it always is, so there is a place for all that is read at once.
+int BufferFrames(const PullOptions& options) {
+  constexpr int kAllOfABatch = 256;
+  return options.endpoint.starts_with("ipc:") ? std::max(options.buffer_frames, kAllOfABatch)
+                                              : options.buffer_frames;
 }
 
 std::string BindAdvice(int error) {
@@ -64,7 +77,7 @@ Result<std::unique_ptr<PullSocket>> PullSocket::Bind(const ZmqContext& context,
     return RuntimeError("cannot make a ZeroMQ socket: " + LastZmqError());
   }
   SetCommonOptions(socket.get());
-  SetOption(socket.get(), ZMQ_RCVHWM, options.buffer_frames);
+  SetOption(socket.get(), ZMQ_RCVHWM, BufferFrames(options));
   SetOption(socket.get(), ZMQ_IPV6, IsIpv6Literal(options.endpoint) ? 1 : 0);
   const auto max_message = static_cast<int64_t>(options.max_message);
   zmq_setsockopt(socket.get(), ZMQ_MAXMSGSIZE, &max_message, sizeof max_message);
@@ -78,8 +91,8 @@ Result<std::unique_ptr<PullSocket>> PullSocket::Bind(const ZmqContext& context,
   if (!guard.ok()) {
     return guard.error();
   }
-  auto pull = std::unique_ptr<PullSocket>(new PullSocket(
-      context, std::move(socket), options.keys ? options.authorized : nullptr, stats));
+  auto pull =
+      std::unique_ptr<PullSocket>(new PullSocket(context, std::move(socket), options, stats));
   pull->guard_ = guard.Take();
   if (zmq_bind(pull->socket_.get(), options.endpoint.c_str()) != 0) {
     const int error = zmq_errno();
@@ -94,17 +107,62 @@ Result<std::unique_ptr<PullSocket>> PullSocket::Bind(const ZmqContext& context,
 }
 
 PullSocket::PullSocket(const ZmqContext& context, ZmqSocketHandle socket,
-                       AuthorizedKeys* authorized, ReceiverStats* stats)
+                       const PullOptions& options, ReceiverStats* stats)
     : socket_(std::move(socket)),
       monitor_(context, socket_.get()),
       stats_(stats),
-      authorized_(authorized),
+      authorized_(options.keys ? options.authorized : nullptr),
+      make_room_(options.make_room),
+      // Those that wait to be received, and one that waits for a place among them.
+      messages_in_zmq_(static_cast<uint64_t>(BufferFrames(options)) + 1),
+      inbox_(&stats->memory),
       held_pool_(sizeof(Held)) {
   size_t length = sizeof event_fd_;
   zmq_getsockopt(socket_.get(), ZMQ_FD, &event_fd_, &length);
 }
 
 bool PullSocket::Receive(Frame* frame) {
+  if (inbox_.empty()) {
+    return ReceiveFromZmq(frame);
+  }
+  std::string key;
+  inbox_.Pop(frame, &key);
+  if (authorized_ != nullptr && !IsWelcome(key.c_str())) {
+    stats_->rejected_frames.Add(RejectReason::kRevoked);
+    *frame = Frame();
+  }
+  return true;
+}
+
+int PullSocket::TakeIn() {
+  Frame frame;
+  while (HasRoom() || (make_room_ && make_room_())) {
+    if (!ReceiveFromZmq(&frame)) {
+      return event_fd_;
+    }
+    if (frame.data() != nullptr) {  // not a refused one
+      inbox_.Push(std::move(frame), {key_, key_name_});
+    }
+  }
+  return -1;
+}
+
+bool PullSocket::HasRoom() {
+  WeighTransport();
+  return stats_->memory.HasRoom(MemoryBudget::Holder::kInbox);
+}
+
+void PullSocket::WeighTransport() {
+  const auto connections = static_cast<uint64_t>(stats_->connections.connected_peers.Value());
+  stats_->memory.Set(MemoryBudget::Holder::kTransport,
+                     connections * messages_in_zmq_ * largest_message_);
+}
+
+void PullSocket::Unbind() {
+  zmq_unbind(socket_.get(), bound_endpoint_.c_str());
+}
+
+bool PullSocket::ReceiveFromZmq(Frame* frame) {
   zmq_msg_t message;
   zmq_msg_init(&message);
   int size = -1;
@@ -129,8 +187,10 @@ bool PullSocket::Receive(Frame* frame) {
   zmq_msg_init(&held->message);
   zmq_msg_move(&held->message, &message);
   zmq_msg_close(&message);
-  *frame = Frame(static_cast<uint8_t*>(zmq_msg_data(&held->message)), static_cast<size_t>(size),
-                 &ReleaseHeld, held);
+  const auto bytes = static_cast<size_t>(size);
+  largest_message_ = std::max(largest_message_, bytes);
+  *frame = Frame(static_cast<uint8_t*>(zmq_msg_data(&held->message)), bytes, &ReleaseHeld, held,
+                 bytes <= kZmqBatch ? std::max(bytes, kZmqBatchMemory) : bytes);
   return true;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +17,7 @@
 #include "transport/connection_guard.h"
 #include "transport/curve_keys.h"
 #include "transport/frame_transport.h"
+#include "transport/inbox.h"
 #include "transport/socket_monitor.h"
 #include "transport/zmq_context.h"
 
@@ -23,8 +25,9 @@ namespace pcap_zmq {
 
 struct PullOptions {
   std::string endpoint;
-  int buffer_frames = 1000;                    ///< ZMQ_RCVHWM, for each sender
+  int buffer_frames = 2;                       ///< ZMQ_RCVHWM, for each sender
   uint64_t max_message = 16ULL * 1024 * 1024;  ///< a peer that sends more is cut off
+  std::function<bool()> make_room{};           ///< has others free memory for the inbox
   size_t max_connections = 1024;               ///< of TCP, to each of which the above applies
   std::optional<CurveKeyPair> keys{};          ///< without them everybody may send, in the clear
   AuthorizedKeys* authorized = nullptr;        ///< with `keys`: who may send; outlives the socket
@@ -43,6 +46,27 @@ class PullSocket final : public FrameReceiver {
   /// wait at the door.
   void StartGuard() { guard_->Start(&monitor_); }
 
+  /// Asks all senders to leave; whoever comes from now on is asked as well.  What they have sent is
+  /// still received.
+  void AskSendersToLeave() { guard_->AskAllToLeave(); }
+
+  /// Whether all have left and nobody can come any more.  What Receive() does not find then has not
+  /// been sent here.
+  bool SendersLeft() const { return guard_->AllLeft(); }
+
+  /// Readable from that moment on.
+  int senders_left_fd() const { return guard_->all_left_fd(); }
+
+  /// Closes the endpoint and all connections; what is here already can still be received.
+  void Unbind();
+
+  /// Takes what has arrived into the inbox, as long as there is memory for it; never waits.
+  /// Errors:  none; the descriptor that is readable when more arrives, or -1 without memory.
+  int TakeIn();
+
+  /// Estimates the memory that ZeroMQ holds; call it now and then.
+  void WeighTransport();
+
   /// Frames whose sender's key was taken away since it connected come without data.  They are
   /// counted (`revoked`), and the connection is cut: what it had sent is not delivered any more.
   bool Receive(Frame* frame) override;
@@ -58,9 +82,12 @@ class PullSocket final : public FrameReceiver {
  private:
   struct Held;
 
-  PullSocket(const ZmqContext& context, ZmqSocketHandle socket, AuthorizedKeys* authorized,
+  PullSocket(const ZmqContext& context, ZmqSocketHandle socket, const PullOptions& options,
              ReceiverStats* stats);
   static void ReleaseHeld(void* owner);
+  // The next message from ZeroMQ itself, as Receive().
+  bool ReceiveFromZmq(Frame* frame);
+  bool HasRoom();
   // Finds key_name_; false when the key is not authorized (any more).
   bool IsWelcome(const char* key);
 
@@ -69,6 +96,10 @@ class PullSocket final : public FrameReceiver {
   SocketMonitor monitor_;
   ReceiverStats* const stats_;
   AuthorizedKeys* const authorized_;
+  const std::function<bool()> make_room_;
+  const uint64_t messages_in_zmq_;  // of each connection, at most
+  size_t largest_message_ = 0;      // so far
+  Inbox inbox_;
   std::unique_ptr<ConnectionGuard> guard_;
   uint64_t names_version_ = 0;
   std::shared_ptr<const AuthorizedKeys::Names> names_;  // as of that version

@@ -96,6 +96,7 @@ std::vector<OptionCase<ReceiverConfig>> ReceiverCases() {
       {"overflow", "drop", [](const C& c) { return c.overflow == OverflowChoice::kDrop; }, "wait",
        base},
       {"zmq-buffer", "5", [](const C& c) { return c.zmq_buffer == 5; }, "five", base},
+      {"memory", "1GiB", [](const C& c) { return c.memory == kGiB; }, "1MiB", base},
       {"max-message", "1MiB", [](const C& c) { return c.max_message == kMiB; }, "1KiB", base},
       {"max-senders", "7", [](const C& c) { return c.max_senders == 7; }, "-7", base},
       {"max-connections", "7", [](const C& c) { return c.max_connections == 7; }, "-7", base},
@@ -156,13 +157,25 @@ TEST(ConfigLoader, TheTablesOfThisTestLeaveNoOptionOut) {
   ReceiverConfig receiver;
   receiver.metrics = "off";
   EXPECT_EQ(count(EffectiveConfigJson(sender)), static_cast<int64_t>(SenderCases().size()) + 6);
-  EXPECT_EQ(count(EffectiveConfigJson(receiver)), static_cast<int64_t>(ReceiverCases().size()) + 4);
+  EXPECT_EQ(count(EffectiveConfigJson(receiver)), static_cast<int64_t>(ReceiverCases().size()) + 5);
 }
 
 TEST(ConfigLoader, TheSandboxIsOnUnlessAFlagOrAVariableSaysOtherwise) {
   EXPECT_FALSE(Good<SenderConfig>(SenderArguments()).no_sandbox);
   EXPECT_TRUE(Good<SenderConfig>(SenderArguments({"--no-sandbox"})).no_sandbox);
   EXPECT_TRUE(Good<ReceiverConfig>(ReceiverArguments(), {"PCAP_ZMQ_NO_SANDBOX=true"}).no_sandbox);
+}
+
+TEST(ConfigLoader, TheLargestMessageIsTheFormatsUnlessSomebodySaysOtherwise) {
+  const auto largest = [](const Strings& more) {
+    return LargestMessage(Good<ReceiverConfig>(ReceiverArguments(more)));
+  };
+  EXPECT_EQ(largest({}), kMiB + 48);
+  EXPECT_EQ(largest({"--max-message", "auto"}), kMiB + 48);
+  EXPECT_EQ(largest({"--legacy"}), 16 * kMiB);
+  EXPECT_EQ(largest({"--legacy", "--max-message", "2MiB"}), 2 * kMiB);
+  EXPECT_TRUE(Contains(Refusal<ReceiverConfig>(ReceiverArguments({"--max-message", "none"})),
+                       "flag --max-message: "));
 }
 
 TEST(ConfigLoader, FlowsFailOverWhereAFlagOrAVariableSaysSo) {

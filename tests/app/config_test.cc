@@ -96,7 +96,14 @@ TEST(Validate, DefaultsAreTheDocumentedOnes) {
   const ReceiverConfig receiver;
   EXPECT_EQ(receiver.pipe_size, 1u << 20);
   EXPECT_EQ(receiver.queue_bytes, 64u << 20);
-  EXPECT_EQ(receiver.max_message, 16u << 20);
+  EXPECT_EQ(receiver.memory, 256u << 20);
+  EXPECT_EQ(receiver.zmq_buffer, 2);
+  EXPECT_EQ(LargestMessage(receiver), (1u << 20) + 48);
+  ReceiverConfig legacy;
+  legacy.legacy = true;
+  EXPECT_EQ(LargestMessage(legacy), 16u << 20);
+  legacy.max_message = 3'000'000;
+  EXPECT_EQ(LargestMessage(legacy), 3'000'000u);
   EXPECT_EQ(receiver.max_senders, 1024u);
   EXPECT_EQ(receiver.max_connections, 1024u);
   EXPECT_TRUE(Validate(GoodSender()).ok());
@@ -250,6 +257,8 @@ TEST(Validate, ReceiverRangesEndWhereDocumented) {
        {"tiny pipe", [](C* c) { c->pipe_size = 4095; }, {"pipe-size"}},
        {"tiny queue", [](C* c) { c->queue_bytes = kMiB - 1; }, {"queue-bytes"}},
        {"no frames", [](C* c) { c->zmq_buffer = 0; }, {"zmq-buffer"}},
+       {"little memory", [](C* c) { c->memory = 32 * kMiB - 1; }, {"memory"}},
+       {"the least memory", [](C* c) { c->memory = 32 * kMiB; }, {}},
        {"small messages", [](C* c) { c->max_message = 512 * kKiB - 1; }, {"max-message"}},
        {"large messages", [](C* c) { c->max_message = kGiB + 1; }, {"max-message"}},
        {"no senders", [](C* c) { c->max_senders = 0; }, {"max-senders"}},

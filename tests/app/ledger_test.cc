@@ -103,9 +103,17 @@ TEST(ReceiverLedger, TheSummaryHasAPartForEachOutput) {
   file.delivered_packets.Add(100);
   const ReceiverLedger ledger{.received = 100, .lost = 2, .unseen = 1};
   EXPECT_EQ(Summary(ledger, {&fifo, &file}),
-            "received 100 packets, lost 2 in transit; /run/snort.pcap: delivered 90, dropped 10; "
-            "file:a.pcap: delivered 100, dropped 0");
+            "received 100 packets, lost 2 in transit; /run/snort.pcap: delivered 90, dropped 10 "
+            "(queue_full 4, shutdown 6); file:a.pcap: delivered 100, dropped 0");
   EXPECT_EQ(Summary(ledger, {}), "received 100 packets, lost 2 in transit");
+}
+
+TEST(ReceiverLedger, TheSummarySaysHowFarEachStreamCame) {
+  EXPECT_EQ(Summary(std::vector<SenderTable::Position>{}), "");
+  EXPECT_EQ(Summary({{"gateway", 1, 10}, {"gateway", 2, 0}, {"other", 3, 7}}),
+            "; received up to packet 10 of gateway, 0 of gateway, 7 of other");
+  const std::string many = Summary(std::vector<SenderTable::Position>(100, {"gateway", 1, 5}));
+  EXPECT_TRUE(many.ends_with(", 5 of gateway and of 68 streams more")) << many;
 }
 
 TEST(ReceiverLedger, TheSummarySaysWhereOutputsShareTheFlows) {

@@ -103,6 +103,12 @@ void FaultTest::UseTraffic(const TrafficOptions& options) {
   reader_ = std::make_unique<LiveReader>(fifo_, traffic_);
 }
 
+void FaultTest::UseLargePackets() {
+  TrafficOptions traffic;
+  traffic.packet_bytes = kLargePacketBytes;
+  UseTraffic(traffic);
+}
+
 void FaultTest::Must(Arguments argv) {
   const Status status = RunOrFail(std::move(argv));
   ASSERT_TRUE(status.ok()) << status.error().message;
@@ -120,10 +126,17 @@ void FaultTest::StartGateway(const Arguments& options, const Arguments& env,
 
 void FaultTest::StartIds(const Arguments& options, const Arguments& env,
                          const Arguments& more_outputs) {
+  Arguments outputs = {fifo_};
+  outputs.insert(outputs.end(), more_outputs.begin(), more_outputs.end());
+  StartIdsTo(outputs, options, env);
+}
+
+void FaultTest::StartIdsTo(const Arguments& outputs, const Arguments& options,
+                           const Arguments& env) {
   Arguments argv = {"nsenter", "--net=" + ids_host_->Path(), PCAP_ZMQ_RECV_PROGRAM};
   argv.insert(argv.end(), options.begin(), options.end());
-  argv.insert(argv.end(), {"tcp://0.0.0.0:" + std::to_string(kDataPort), fifo_});
-  argv.insert(argv.end(), more_outputs.begin(), more_outputs.end());
+  argv.push_back("tcp://0.0.0.0:" + std::to_string(kDataPort));
+  argv.insert(argv.end(), outputs.begin(), outputs.end());
   receiver_ = Launch(argv, env);
   ASSERT_NE(receiver_, nullptr);
   bool alive = false;
@@ -246,7 +259,7 @@ Books FaultTest::Settle() {
   return books;
 }
 
-Books FaultTest::ExpectClosed(const std::string& fault) {
+Books FaultTest::ExpectClosed(const std::string& fault, uint64_t slack) {
   const Books books = Settle();
   EXPECT_TRUE(sender_->running());
   EXPECT_TRUE(receiver_->running());
@@ -258,7 +271,7 @@ Books FaultTest::ExpectClosed(const std::string& fault) {
   EXPECT_EQ(books.read, books.receiver.sink_delivered);
   EXPECT_EQ(books.missing(), books.counted());
   ExpectReaderIsWhole(0);
-  ExpectMemoryIsBounded();
+  ExpectMemoryIsBounded(slack);
   ExpectReadiness({"200"}, [] { return GatewayReadiness(); });
   ExpectReadiness({"200"}, [this] { return IdsReadiness(); });
   Report(fault, books);

@@ -18,6 +18,7 @@
 
 namespace pcap_zmq::testing {
 
+inline constexpr size_t kLargePacketBytes = 1400;
 inline constexpr char kIdsAddress[] = "192.0.2.2";
 
 /// "tcp://192.0.2.2:5555".
@@ -52,12 +53,17 @@ class FaultTest : public PipeTest {
 
   /// Opens the generator and the reader; for tests that want other traffic, before anything starts.
   void UseTraffic(const TrafficOptions& options);
+  /// Packets that fill buffers soon.
+  void UseLargePackets();
 
   /// Starts a program and waits until it lives; fatal failure if it does not.
   void StartGateway(const Arguments& options = {}, const Arguments& env = {},
                     const std::string& endpoint = IdsEndpoint());
   void StartIds(const Arguments& options = {}, const Arguments& env = {},
                 const Arguments& more_outputs = {});
+  /// The same with other outputs than the FIFO.
+  void StartIdsTo(const Arguments& outputs, const Arguments& options = {},
+                  const Arguments& env = {});
 
   /// Both, a reader, and `packets_per_second` through all of it; remembers how much memory both
   /// programs have.
@@ -99,7 +105,7 @@ class FaultTest : public PipeTest {
   bool WaitForNewest();
   /// Expects both programs to live, their laws to close, and the readers' captures to be whole and
   /// to hold what was delivered and nothing else.
-  Books ExpectClosed(const std::string& fault);
+  Books ExpectClosed(const std::string& fault, uint64_t slack = kMemorySlack);
   /// The parts of it.  `cut` captures of killed writers may end within a record.
   void ExpectReaderIsWhole(uint64_t cut) const;
   void ExpectMemoryIsBounded(uint64_t slack = kMemorySlack) const;
@@ -110,6 +116,8 @@ class FaultTest : public PipeTest {
   void EndPipe();
 
   // Sanitizers keep what was freed.
+  // For receivers that were full: --memory 32MiB.
+  static constexpr uint64_t kFullSlack = uint64_t{64} << 20;
   static constexpr uint64_t kMemorySlack = kSanitized ? uint64_t{2} << 30 : uint64_t{24} << 20;
 
   TrafficOptions traffic_;

@@ -162,7 +162,8 @@ TEST_F(Kill, EitherSideKilledAtRandomMomentsTakesOnlyWhatItHeldWithIt) {
 // The receiver leaves its connection alone then.  libzmq 4.3.4 would abort it when a heartbeat
 // falls due after the other end was closed.
 TEST_F(Kill, SenderKilledWhileTheReaderHangsEndsNobodyElse) {
-  ASSERT_NO_FATAL_FAILURE(StartPipe(kRate, {}, {"--zmq-buffer", "20"}));
+  UseLargePackets();
+  ASSERT_NO_FATAL_FAILURE(StartPipe(kRate, {}, {"--memory", "32MiB"}));
   Round round;
   round.before = Settle();
   generator_->StartSending(kRate);
@@ -180,7 +181,7 @@ TEST_F(Kill, SenderKilledWhileTheReaderHangsEndsNobodyElse) {
   round.after = SettleAfter(Victim::kSender);
   AccountForSender(&round);
   ExpectReaderIsWhole(0);
-  ExpectMemoryIsBounded();
+  ExpectMemoryIsBounded(kFullSlack);
   Report("sender killed while the reader hangs", round.after,
          " + died with it " + std::to_string(round.died));
   EndPipe();

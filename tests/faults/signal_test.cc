@@ -33,7 +33,8 @@ TEST_F(Signals, HangupStormsChangeNothing) {
 
 // The sender has a backlog that nobody takes when the storm comes, and still sends all of it.
 TEST_F(Signals, TerminationStormStillLetsTheSenderDrain) {
-  ASSERT_NO_FATAL_FAILURE(StartPipe(kRate, {"--drain-timeout", "20s"}, {"--zmq-buffer", "50"}));
+  UseLargePackets();
+  ASSERT_NO_FATAL_FAILURE(StartPipe(kRate, {"--drain-timeout", "20s"}, {"--memory", "32MiB"}));
   reader_->Signal(SIGSTOP);
   ASSERT_TRUE(WaitUntil([] { return GatewayMetric("buffered_packets") > 2000; }));
   generator_->Stop();

@@ -22,10 +22,10 @@ using std::chrono::steady_clock;
 // Small, so that a fault of a few seconds fills them and their memory is the same each time.
 const Arguments kGatewayOptions = {"--zmq-buffer",   "200", "--zmq-buffer-bytes", "8MiB",
                                    "--nflog-buffer", "8MiB"};
-const Arguments kIdsOptions = {"--zmq-buffer", "100"};
-// The most that a killed receiver takes with it: frames that it had (100, and 64 at work), socket
-// buffers of both hosts and the pipe, full of packets.
-constexpr uint64_t kHeldBytes = uint64_t{164} * 65'536 + (uint64_t{6 + 4 + 1} << 20);
+const Arguments kIdsOptions = {"--memory", "32MiB"};
+// The most that a killed receiver takes with it: its memory, 64 frames at work, socket buffers of
+// both hosts and the pipe, full of packets.
+constexpr uint64_t kHeldBytes = uint64_t{64} * 65'536 + (uint64_t{32 + 6 + 4 + 1} << 20);
 
 unsigned long long Long(uint64_t number) {
   return number;

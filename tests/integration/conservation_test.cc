@@ -151,7 +151,7 @@ TEST_F(Conservation, WhenTheFifosReaderIsKilledAndRestartedFiveTimes) {
 TEST_F(Conservation, WhenTheReaderStopsReadingUntilTheSenderDropsPackets) {
   ASSERT_NO_FATAL_FAILURE(OpenGenerator(1400));
   FifoReader reader(fifo_);
-  receiver_ = StartReceiver({"--zmq-buffer", "50"}, fifo_);
+  receiver_ = StartReceiver({"--memory", "32MiB"}, fifo_);
   ASSERT_NE(receiver_, nullptr);
   sender_ = StartSender({"--zmq-buffer", "50"});
   ASSERT_NE(sender_, nullptr);

@@ -102,6 +102,10 @@ FilledReceiver::FilledReceiver() {
   receiver.connections.disconnects.Add(204);
   receiver.connections.refused.Add(ConnectionRefusal::kUnknownKey, 223);
   receiver.connections.authorized_keys.Set(224);
+  receiver.memory.Set(MemoryBudget::Holder::kTransport, 225);
+  receiver.memory.Set(MemoryBudget::Holder::kInbox, 226);
+  receiver.memory.Set(MemoryBudget::Holder::kQueues, 227);
+  receiver.memory.SetLimit(228);
   fifo.delivered_packets.Add(205);
   fifo.delivered_bytes.Add(206);
   fifo.rewritten_packets.Add(207);

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <memory>
+
 #include "tests/sink/sink_testing.h"
 
 namespace pcap_zmq {
@@ -56,16 +59,32 @@ TEST(LastBoundary, IsWhereTheLastWholeRecordBeforeTheLimitEnds) {
   EXPECT_EQ(at(1000), std::pair(size_t{63}, 3U));
 }
 
-TEST(Compact, SmallBlockLetsGoOfItsStorageAndKeepsItsContent) {
-  const RecordBlockPtr block = testing::NumberedBlock(3, 2);
-  const RecordBlockPtr compact = Compact(block);
-  EXPECT_NE(compact, block);
-  EXPECT_EQ(Bytes(compact->records.begin(), compact->records.end()),
-            Bytes(block->records.begin(), block->records.end()));
-  EXPECT_EQ(compact->packet_count, 2U);
-  EXPECT_EQ(compact->oldest_timestamp, block->oldest_timestamp);
-  const RecordBlockPtr large = testing::NumberedBlock(0, 20, 1000);
-  EXPECT_EQ(Compact(large), large);
+TEST(Compact, ABlockLetsGoOfFarMoreMemoryThanItNeedsAndKeepsItsContent) {
+  const auto in_buffer = [](const RecordBlockPtr& block, size_t buffer_bytes) {
+    FramePool pool(buffer_bytes);
+    auto loose = std::make_shared<RecordBlock>();
+    loose->storage = pool.Allocate(block->records.size());
+    std::copy(block->records.begin(), block->records.end(), loose->storage.data());
+    loose->records = loose->storage.bytes();
+    loose->packet_count = block->packet_count;
+    loose->oldest_timestamp = block->oldest_timestamp;
+    return loose;
+  };
+  for (const uint32_t packets : {1U, 2U, 100U, 500U}) {
+    const RecordBlockPtr block = in_buffer(testing::NumberedBlock(3, packets), 100'000);
+    const RecordBlockPtr compact = Compact(block);
+    EXPECT_NE(compact, block);
+    EXPECT_EQ(Bytes(compact->records.begin(), compact->records.end()),
+              Bytes(block->records.begin(), block->records.end()));
+    EXPECT_EQ(compact->packet_count, packets);
+    EXPECT_EQ(compact->oldest_timestamp, block->oldest_timestamp);
+    EXPECT_GE(HeldBytes(*block), 100'000U);
+    EXPECT_LT(HeldBytes(*compact), block->records.size() + 1000);
+  }
+  const RecordBlockPtr half = in_buffer(testing::NumberedBlock(0, 50, 1000), 100'000);
+  EXPECT_EQ(Compact(half), half);
+  const RecordBlockPtr snug = testing::NumberedBlock(0, 2);
+  EXPECT_EQ(Compact(snug), snug);
 }
 
 TEST(LinkConverter, BlockOfTheCapturesOwnTypePassesUntouched) {

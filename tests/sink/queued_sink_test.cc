@@ -190,6 +190,53 @@ TEST_F(QueuedSinkTest, WhoWaitsForRoomAndWhoWaitsForAReaderAreBothAlive) {
   sink->Finish();
 }
 
+TEST_F(QueuedSinkTest, AnOutputThatMayDropGivesUpItsOldestWhenMemoryIsNeeded) {
+  auto sink = Start(std::make_unique<GatedSink>(&gate_, &stats_), OverflowPolicy::kDrop,
+                    size_t{1} << 20);
+  for (uint32_t i = 0; i < 50; i += 10) {
+    sink->Deliver(NumberedBlock(i, 10));
+  }
+  gate_.WaitForTheSink();  // which has the first
+  EXPECT_TRUE(sink->GiveUpOldest());
+  EXPECT_TRUE(sink->GiveUpOldest());
+  EXPECT_EQ(Dropped(SinkDropReason::kQueueFull), 20U);
+  EXPECT_EQ(stats_.queued_packets.Value(), 20);
+  gate_.Open();
+  sink->Finish();
+  std::vector<uint32_t> expected = Sequence(50);
+  expected.erase(expected.begin() + 10, expected.begin() + 30);
+  EXPECT_EQ(gate_.delivered, expected);
+  EXPECT_FALSE(sink->GiveUpOldest());
+}
+
+TEST_F(QueuedSinkTest, WhatOthersHoldAsWellIsNotGivenUp) {
+  auto sink = Start(std::make_unique<GatedSink>(&gate_, &stats_), OverflowPolicy::kDrop,
+                    size_t{1} << 20);
+  sink->Deliver(NumberedBlock(0, 10));
+  gate_.WaitForTheSink();
+  // Large enough not to be copied.
+  RecordBlockPtr shared = NumberedBlock(10, 1000);
+  sink->Deliver(shared);
+  EXPECT_FALSE(sink->GiveUpOldest()) << "it would free nothing";
+  shared.reset();
+  EXPECT_TRUE(sink->GiveUpOldest());
+  gate_.Open();
+  sink->Finish();
+  EXPECT_EQ(gate_.delivered, Sequence(10));
+}
+
+TEST_F(QueuedSinkTest, AnOutputThatBlocksGivesUpNothing) {
+  auto sink = Start(std::make_unique<GatedSink>(&gate_, &stats_), OverflowPolicy::kBlock,
+                    size_t{1} << 20);
+  for (uint32_t i = 0; i < 50; i += 10) {
+    sink->Deliver(NumberedBlock(i, 10));
+  }
+  EXPECT_FALSE(sink->GiveUpOldest());
+  gate_.Open();
+  sink->Finish();
+  EXPECT_EQ(gate_.delivered, Sequence(50));
+}
+
 TEST_F(QueuedSinkTest, FifoReadersThatComeAndGoAreNoticedWithoutTraffic) {
   const std::string fifo = Path("fifo");
   auto inner = FifoSink::Open({.path = fifo}, &stats_, &clock_, &stop_);

@@ -2,7 +2,10 @@
 #include "transport/pull_socket.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 
+#include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <string>
 #include <thread>
@@ -167,6 +170,167 @@ TEST_F(PullSocketTest, MoreConnectionsThanAnyoneLooksAtDoNotStopTheWire) {
   pull->StartGuard();
   EXPECT_TRUE(WaitUntil([&] { return stats_.connections.disconnects.Value() == kPassersBy; }));
   EXPECT_TRUE(WaitForPeers(1));
+}
+
+// The frames that come out, until nothing more can come.
+class LeavingTest : public PullSocketTest {
+ protected:
+  static std::vector<Bytes> ReceiveUntilAllHaveLeft(PullSocket* pull) {
+    std::vector<Bytes> frames;
+    EXPECT_TRUE(WaitUntil([&] {
+      const bool have_left = pull->SendersLeft();
+      Frame frame;
+      while (pull->Receive(&frame)) {
+        frames.emplace_back(frame.data(), frame.data() + frame.size());
+      }
+      return have_left;
+    }));
+    return frames;
+  }
+};
+
+TEST_F(LeavingTest, WhatSendersHadSentWhenTheyWereAskedToLeaveIsReceived) {
+  auto pull = BindOrFail();
+  constexpr uint64_t kSenders = 4;
+  constexpr uint64_t kFrames = 100;
+  // More than a connection's place in ZeroMQ, and no more than TCP takes at once.
+  std::vector<std::unique_ptr<PushSocket>> senders;
+  for (uint64_t i = 0; i < kSenders; ++i) {
+    senders.push_back(ConnectOrFail(pull->bound_endpoint()));
+    for (uint64_t frame = 0; frame < kFrames; ++frame) {
+      ASSERT_EQ(Send(senders[i].get(), FrameBytes(i * kFrames + frame, 300)),
+                SendOutcome::kAccepted);
+    }
+  }
+  ASSERT_TRUE(WaitUntil([&] {
+    return std::all_of(senders.begin(), senders.end(),
+                       [](const auto& sender) { return BufferedFrames(*sender) == 0; });
+  }));
+  pull->AskSendersToLeave();
+  EXPECT_EQ(ReceiveUntilAllHaveLeft(pull.get()).size(), kSenders * kFrames);
+  pollfd left{pull->senders_left_fd(), POLLIN, 0};
+  EXPECT_EQ(::poll(&left, 1, 0), 1);
+}
+
+TEST_F(LeavingTest, ASuccessorGetsWhatCameTooLate) {
+  auto pull = BindOrFail();
+  const std::string endpoint = pull->bound_endpoint();
+  const auto push = ConnectOrFail(endpoint);
+  ASSERT_TRUE(WaitForPeers(1));
+  std::atomic<bool> on{true};
+  std::atomic<uint64_t> sent{0};
+  std::atomic<uint64_t> received{0};
+  std::thread sending([&] {
+    while (on) {
+      // As much as ZeroMQ writes at once: what it has written a part of goes with the connection.
+      if (sent < received + 20 &&
+          Send(push.get(), FrameBytes(sent, 200)) == SendOutcome::kAccepted) {
+        ++sent;
+      }
+    }
+  });
+  const auto receive = [&](PullSocket* from) {
+    Frame frame;
+    while (from->Receive(&frame)) {
+      EXPECT_EQ(Bytes(frame.data(), frame.data() + frame.size()), FrameBytes(received, 200));
+      ++received;
+    }
+  };
+  for (int restart = 0; restart < 3; ++restart) {
+    const uint64_t enough = received + 1000;
+    EXPECT_TRUE(WaitUntil([&] {
+      receive(pull.get());
+      return received > enough;
+    }));
+    pull->AskSendersToLeave();
+    EXPECT_TRUE(WaitUntil([&] {
+      const bool have_left = pull->SendersLeft();
+      receive(pull.get());
+      return have_left;
+    }));
+    pull->Unbind();
+    receive(pull.get());
+    pull.reset();
+    pull = BindAgain(endpoint);
+  }
+  on = false;
+  sending.join();
+  EXPECT_TRUE(WaitUntil([&] {
+    receive(pull.get());
+    return received == sent;
+  })) << received
+      << " of " << sent;
+}
+
+TEST_F(LeavingTest, WithoutSendersThereIsNobodyToWaitFor) {
+  for (const std::string& endpoint : {std::string(kAnyPort), LonelyEndpoint()}) {
+    const auto pull = BindOrFail(endpoint);
+    EXPECT_FALSE(pull->SendersLeft());
+    pull->AskSendersToLeave();
+    EXPECT_TRUE(ReceiveUntilAllHaveLeft(pull.get()).empty());
+  }
+}
+
+TEST_F(LeavingTest, AProcessOfThisHostIsAskedLikeAnyOther) {
+  const auto pull = BindOrFail(LonelyEndpoint());
+  const auto push = ConnectOrFail(LonelyEndpoint());
+  for (uint64_t i = 0; i < 100; ++i) {
+    ASSERT_EQ(Send(push.get(), FrameBytes(i, 100)), SendOutcome::kAccepted);
+  }
+  ASSERT_TRUE(WaitUntil([&] { return BufferedFrames(*push) == 0; }));
+  pull->AskSendersToLeave();
+  EXPECT_EQ(ReceiveUntilAllHaveLeft(pull.get()).size(), 100U);
+}
+
+TEST_F(PullSocketTest, TakesInWhatComesWhileTheThreadIsBusyAsFarAsMemoryGoes) {
+  const auto pull = BindOrFail();
+  // No more than each part may have in any case.
+  stats_.memory.SetLimit(0);
+  const auto push = ConnectOrFail(pull->bound_endpoint());
+  constexpr size_t kSize = 100'000;
+  uint64_t sent = 0;
+  EXPECT_TRUE(WaitUntil([&] {
+    while (sent < 1000 && Send(push.get(), FrameBytes(sent, kSize)) == SendOutcome::kAccepted) {
+      ++sent;
+    }
+    return pull->TakeIn() < 0;
+  }));
+  const uint64_t held = stats_.memory.Held(MemoryBudget::Holder::kInbox);
+  EXPECT_GE(held, MemoryBudget::kLeast);
+  EXPECT_LT(held, MemoryBudget::kLeast + 2 * kSize);
+  EXPECT_EQ(stats_.memory.Held(MemoryBudget::Holder::kTransport), 3 * kSize);
+  for (uint64_t i = 0; i < sent; ++i) {
+    ASSERT_EQ(ReceiveBytes(pull.get()), FrameBytes(i, kSize)) << i;
+  }
+  EXPECT_EQ(stats_.memory.Held(MemoryBudget::Holder::kInbox), 0U);
+  EXPECT_GE(pull->TakeIn(), 0);
+}
+
+TEST_F(PullSocketTest, AsksOthersForMemoryBeforeItLetsSendersWait) {
+  PullOptions options;
+  options.endpoint = kAnyPort;
+  MemoryShare others;
+  options.make_room = [&] {
+    const bool had_some = stats_.memory.Held(MemoryBudget::Holder::kQueues) > 0;
+    others = MemoryShare();
+    return had_some;
+  };
+  const auto pull = BindOrFail(options);
+  constexpr uint64_t kLimit = 4 * MemoryBudget::kLeast;
+  stats_.memory.SetLimit(kLimit);
+  others = MemoryShare(&stats_.memory, MemoryBudget::Holder::kQueues, kLimit);
+  const auto push = ConnectOrFail(pull->bound_endpoint());
+  constexpr size_t kSize = 100'000;
+  uint64_t sent = 0;
+  EXPECT_TRUE(WaitUntil([&] {
+    while (sent < 1000 && Send(push.get(), FrameBytes(sent, kSize)) == SendOutcome::kAccepted) {
+      ++sent;
+    }
+    return pull->TakeIn() < 0;
+  }));
+  EXPECT_EQ(stats_.memory.Held(MemoryBudget::Holder::kQueues), 0U);
+  EXPECT_GE(stats_.memory.Total(), kLimit);
+  EXPECT_LT(stats_.memory.Total(), kLimit + 2 * kSize);
 }
 
 TEST_F(PullSocketTest, EndpointsThatCannotBeParsedAreConfigurationErrors) {
