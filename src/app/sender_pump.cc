@@ -215,7 +215,7 @@ void SenderPump::FlushReady(Nanoseconds now) {
 // A file can wait where live traffic would be shed.
 void SenderPump::AwaitBudget() {
   while (!policy_.HasBudget() && Pause()) {
-    policy_.Observe(clock_->MonotonicNow(), 0, 0);
+    policy_.Observe(clock_->MonotonicNow(), 0);
   }
 }
 
