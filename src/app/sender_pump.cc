@@ -118,6 +118,10 @@ void SenderPump::Process() {
   stats_->dropped.Add(DropReason::kShed, shed);
   FlushReady(now);
   lanes_.ExportLedger();
+  if (now >= next_follow_) {
+    next_follow_ = now + kFollowInterval;
+    source_->FollowRate(now);
+  }
   if (now >= next_tick_) {
     Tick(now);
   }
@@ -211,7 +215,7 @@ void SenderPump::FlushReady(Nanoseconds now) {
 // A file can wait where live traffic would be shed.
 void SenderPump::AwaitBudget() {
   while (!policy_.HasBudget() && Pause()) {
-    policy_.Observe(clock_->MonotonicNow(), 0, 0);
+    policy_.Observe(clock_->MonotonicNow(), 0);
   }
 }
 
@@ -246,7 +250,6 @@ void SenderPump::Tick(Nanoseconds now) {
   next_tick_ = now + kTickInterval;
   sweep_due_ = true;
   effort_.Update(now);
-  source_->FollowRate(policy_.PacketsPerSecond(now));
   const bool has_new = lanes_.Follow(now);
   stats_->rate_bytes_per_second.Set(static_cast<int64_t>(policy_.BytesPerSecond(now)));
   stats_->state.Set(static_cast<int64_t>(policy_.state()));

@@ -89,6 +89,7 @@ class SenderPump {
   EndpointLanes lanes_;
   PacketBatch batch_;
 
+  Nanoseconds next_follow_ = 0;
   Nanoseconds next_tick_ = 0;
   bool sweep_due_ = false;  // where no lane is in use, which a tick amid a batch is not
   Nanoseconds next_control_ = 0;

@@ -37,14 +37,14 @@ WatermarkPolicy::WatermarkPolicy(const WatermarkOptions& options)
       meter_(options.window),
       tokens_(capacity_) {}
 
-void WatermarkPolicy::Observe(Nanoseconds now, uint64_t bytes, uint64_t packets) {
+void WatermarkPolicy::Observe(Nanoseconds now, uint64_t bytes) {
   if (now_ != 0) {
     // What is reserved does not count against the capacity: it will be spent.
     tokens_ = std::min(capacity_ + ReservedWire(),
                        tokens_ + static_cast<double>(options_.high) * Seconds(now - now_));
   }
   now_ = now;
-  meter_.Add(now, bytes, packets);
+  meter_.Add(now, bytes);
   AdaptPreference(now);
   if (options_.low == 0) {
     return;

@@ -30,7 +30,7 @@ class WatermarkPolicy {
 
   /// Takes note of a batch captured at monotonic time `now`, which may be empty, and decides the
   /// state from then on.
-  void Observe(Nanoseconds now, uint64_t bytes, uint64_t packets);
+  void Observe(Nanoseconds now, uint64_t bytes);
 
   /// Whether packets are to be merged and packed.
   bool squash() const { return squash_; }
@@ -52,7 +52,6 @@ class WatermarkPolicy {
   void Settle(uint64_t raw_bytes, uint64_t wire_bytes);
 
   uint64_t BytesPerSecond(Nanoseconds now) { return meter_.BytesPerSecond(now); }
-  uint64_t PacketsPerSecond(Nanoseconds now) { return meter_.PacketsPerSecond(now); }
 
  private:
   // Flows by hash, so that a choice can be made among them without remembering each.
@@ -95,7 +94,7 @@ template <typename Pass>
 uint64_t WatermarkPolicy::Sift(Nanoseconds now, const PacketBatch& batch, bool may_shed,
                                Pass pass) {
   const uint64_t raw_bytes = batch.captured_bytes() + batch.size() * kRecordHeaderBytes;
-  Observe(now, batch.captured_bytes(), batch.size());
+  Observe(now, batch.captured_bytes());
   uint64_t shed = 0;
   if (!may_shed || AdmitsAll(raw_bytes)) {
     Reserve(raw_bytes);

@@ -12,7 +12,6 @@
 #include "base/ip_header.h"
 #include "base/log.h"
 #include "source/close_intake.h"
-#include "source/nflog_threshold.h"
 #include "source/wait_readable.h"
 
 namespace pcap_zmq {
@@ -289,25 +288,15 @@ void NflogSource::SettleTally() {
   tally_ = {};
 }
 
-void NflogSource::FollowRate(uint64_t packets_per_second) {
+void NflogSource::FollowRate(Nanoseconds now) {
   if (!follow_rate_) {
     return;
   }
-  uint64_t total = 0;
-  for (const Group& group : groups_) {
-    total += group.stats->captured_packets.Value() - group.packets_followed;
-  }
   for (size_t i = 0; i < groups_.size(); ++i) {
     Group& group = groups_[i];
-    const uint64_t captured = group.stats->captured_packets.Value();
-    // A busy group must not make a quiet one wait for a batch that takes long to fill.
-    const double share = total == 0 ? 0
-                                    : static_cast<double>(captured - group.packets_followed) /
-                                          static_cast<double>(total);
-    group.packets_followed = captured;
-    const uint32_t threshold = FollowThreshold(
-        group.threshold, static_cast<uint64_t>(static_cast<double>(packets_per_second) * share),
-        batch_latency_);
+    group.rate.Update(now, group.stats->captured_packets.Value());
+    const uint32_t threshold =
+        FollowThreshold(group.threshold, group.rate.packets_per_second(), batch_latency_);
     if (threshold == group.threshold) {
       continue;
     }

@@ -15,6 +15,7 @@
 #include "base/stop_event.h"
 #include "source/nflog_record.h"
 #include "source/nflog_socket.h"
+#include "source/nflog_threshold.h"
 #include "source/packet_source.h"
 
 namespace pcap_zmq {
@@ -47,9 +48,9 @@ class NflogSource final : public PacketSource {
   bool drained() const override { return drained_; }
   size_t BatchBytes() const override;
 
-  /// Adjusts each group's batch size to its share of the rate, if so configured.  Needs
-  /// CAP_NET_ADMIN; once that is gone the sizes stay as they are.
-  void FollowRate(uint64_t packets_per_second) override;
+  /// Adjusts each group's batch size to the group's own rate, if so configured: a busy group does
+  /// not make a quiet one wait.  Needs CAP_NET_ADMIN; without it the sizes stay as they are.
+  void FollowRate(Nanoseconds now) override;
 
   /// Frees the groups; without CAP_NET_ADMIN, closes the socket to packets once the kernel has
   /// delivered what it had logged.
@@ -64,7 +65,7 @@ class NflogSource final : public PacketSource {
     uint32_t next_sequence = 0;
     uint32_t threshold = 1;
     uint32_t previous_threshold = 1;  // in force again if the kernel refuses `threshold`
-    uint64_t packets_followed = 0;    // captured before the last FollowRate()
+    GroupRate rate = {};
   };
   // What one datagram added to a group.
   struct Tally {

@@ -16,6 +16,10 @@ enum class ReadStatus {
   kEnd,      ///< the input has ended and the batch is empty; every later call says the same
 };
 
+/// How often a source is asked to follow the rate while packets come: a burst is to be found within
+/// ten such intervals, and a busy source's batches are far more frequent.
+inline constexpr Nanoseconds kFollowInterval = 10 * kNanosPerMilli;
+
 /// A stream of IP packets.
 ///
 /// A source hands on IP packets only: link layers are cut off, and what carries no IP is counted
@@ -41,9 +45,9 @@ class PacketSource {
   /// Arena bytes that this source's batches need.
   virtual size_t BatchBytes() const = 0;
 
-  /// Tells the source how fast packets come, so that it can trade latency for work.  Called a few
-  /// times a second.
-  virtual void FollowRate(uint64_t packets_per_second) { static_cast<void>(packets_per_second); }
+  /// Lets the source follow how fast packets come by monotonic time `now`, to trade latency for
+  /// work.  Called every kFollowInterval while packets come, and a few times a second while not.
+  virtual void FollowRate(Nanoseconds now) { static_cast<void>(now); }
 
   /// Whether the source has ended for a reason that is not the input's end or a request to stop.
   virtual bool failed() const { return false; }

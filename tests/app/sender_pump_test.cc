@@ -234,7 +234,7 @@ TEST_F(SenderPumpTest, APumpWithoutTimeLeftPacksLess) {
   EXPECT_EQ(Records(frames), script_.records());
 }
 
-TEST_F(SenderPumpTest, TheSourceIsToldHowFastPacketsCome) {
+TEST_F(SenderPumpTest, TheRateOfTheTrafficIsShown) {
   const auto pull = Bind();
   for (int i = 0; i < 200; ++i) {
     script_.Packets(TextBatch(10, 100));
@@ -242,8 +242,31 @@ TEST_F(SenderPumpTest, TheSourceIsToldHowFastPacketsCome) {
   }
   const auto pump = MakePump(Passing());
   pump->Run(kDrain);
-  EXPECT_NEAR(static_cast<double>(script_.followed_rate()), 1000, 60);
   EXPECT_NEAR(static_cast<double>(stats_.rate_bytes_per_second.Value()), 100'000, 6'000);
+}
+
+TEST_F(SenderPumpTest, TheSourceFollowsTheRateAtAShortIntervalWhilePacketsCome) {
+  const auto pull = Bind();
+  std::vector<Nanoseconds> busy;
+  std::vector<Nanoseconds> calm;
+  for (int i = 0; i < 100; ++i) {
+    script_.Packets(TextBatch(1));
+    script_.Pause(kNanosPerMilli);
+  }
+  script_.Then([&] { busy = script_.followed_at(); });
+  script_.Pause(2 * kNanosPerSecond);
+  script_.Then([&] { calm = script_.followed_at(); });
+  script_.Packets(TextBatch(1));
+  const auto pump = MakePump(Passing());
+  pump->Run(kDrain);
+  ASSERT_EQ(busy.size(), 10U);
+  ASSERT_GE(calm.size(), 18U) << "a few times a second, so that the rate is seen to fall";
+  for (size_t i = 1; i < busy.size(); ++i) {
+    EXPECT_EQ(busy[i] - busy[i - 1], kFollowInterval);
+  }
+  for (size_t i = busy.size(); i < calm.size(); ++i) {
+    EXPECT_LE(calm[i] - calm[i - 1], kNanosPerSecond / 4);
+  }
 }
 
 TEST_F(SenderPumpTest, BothDirectionsOfEachFlowGoToTheSameEndpoint) {

@@ -114,7 +114,7 @@ class Shed final : public HotPathStep {
   uint64_t Run() override {
     for (const Packet& packet : packets_) {
       now_ += 10'000;
-      policy_.Observe(now_, packet.captured_length, 1);
+      policy_.Observe(now_, packet.captured_length);
       const uint64_t bytes = packet.captured_length + kRecordHeaderBytes;
       if (policy_.Admit(packet, bytes)) {
         policy_.Settle(bytes, bytes);

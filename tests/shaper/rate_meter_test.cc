@@ -12,15 +12,13 @@ constexpr Nanoseconds kSlot = kNanosPerSecond / 20;
 TEST(RateMeter, SaysNothingBeforeTraffic) {
   RateMeter meter(kNanosPerSecond);
   EXPECT_EQ(meter.BytesPerSecond(kStart), 0U);
-  EXPECT_EQ(meter.PacketsPerSecond(kStart), 0U);
 }
 
 TEST(RateMeter, AveragesOverTheWindow) {
   RateMeter meter(kNanosPerSecond);
-  meter.Add(kStart, 3000, 3);
-  meter.Add(kStart + kNanosPerSecond / 2, 2000, 1);
+  meter.Add(kStart, 3000);
+  meter.Add(kStart + kNanosPerSecond / 2, 2000);
   EXPECT_EQ(meter.BytesPerSecond(kStart + kNanosPerSecond / 2), 5000U);
-  EXPECT_EQ(meter.PacketsPerSecond(kStart + kNanosPerSecond / 2), 4U);
 }
 
 TEST(RateMeter, SteadyTrafficIsMeasuredToATwentiethAndNeverAboveItsRate) {
@@ -28,7 +26,7 @@ TEST(RateMeter, SteadyTrafficIsMeasuredToATwentiethAndNeverAboveItsRate) {
   Nanoseconds now = kStart;
   for (int i = 0; i < 3000; ++i) {
     now += kNanosPerMilli;
-    meter.Add(now, 1000, 1);
+    meter.Add(now, 1000);
     if (i >= 1000) {
       EXPECT_LE(meter.BytesPerSecond(now), 1'000'000U);
       EXPECT_GE(meter.BytesPerSecond(now), 950'000U);
@@ -38,16 +36,15 @@ TEST(RateMeter, SteadyTrafficIsMeasuredToATwentiethAndNeverAboveItsRate) {
 
 TEST(RateMeter, ForgetsWhatIsAWindowOld) {
   RateMeter meter(kNanosPerSecond);
-  meter.Add(kStart, 1000, 1);
+  meter.Add(kStart, 1000);
   EXPECT_EQ(meter.BytesPerSecond(kStart + kNanosPerSecond - kSlot), 1000U);
   EXPECT_EQ(meter.BytesPerSecond(kStart + kNanosPerSecond), 0U);
-  EXPECT_EQ(meter.PacketsPerSecond(kStart + kNanosPerSecond), 0U);
 }
 
 TEST(RateMeter, ForgetsSlotBySlot) {
   RateMeter meter(kNanosPerSecond);
   for (int slot = 0; slot < 20; ++slot) {
-    meter.Add(kStart + slot * kSlot, 100, 1);
+    meter.Add(kStart + slot * kSlot, 100);
   }
   for (int slot = 20; slot <= 40; ++slot) {
     EXPECT_EQ(meter.BytesPerSecond(kStart + slot * kSlot),
@@ -57,28 +54,25 @@ TEST(RateMeter, ForgetsSlotBySlot) {
 
 TEST(RateMeter, IsReadyForTrafficAfterALongPause) {
   RateMeter meter(kNanosPerSecond);
-  meter.Add(kStart, 1'000'000, 1000);
+  meter.Add(kStart, 1'000'000);
   const Nanoseconds later = kStart + 1'000 * kNanosPerSecond;
-  meter.Add(later, 500, 5);
+  meter.Add(later, 500);
   EXPECT_EQ(meter.BytesPerSecond(later), 500U);
-  EXPECT_EQ(meter.PacketsPerSecond(later), 5U);
 }
 
-TEST(RateMeter, AnyWindowGivesAmountsASecond) {
+TEST(RateMeter, AnyWindowGivesBytesASecond) {
   RateMeter brief(100 * kNanosPerMilli);
-  brief.Add(kStart, 1000, 10);
+  brief.Add(kStart, 1000);
   EXPECT_EQ(brief.BytesPerSecond(kStart), 10'000U);
-  EXPECT_EQ(brief.PacketsPerSecond(kStart), 100U);
   RateMeter slow(10 * kNanosPerSecond);
-  slow.Add(kStart, 1000, 10);
+  slow.Add(kStart, 1000);
   EXPECT_EQ(slow.BytesPerSecond(kStart), 100U);
-  EXPECT_EQ(slow.PacketsPerSecond(kStart), 1U);
 }
 
 TEST(RateMeter, TerabitsDoNotOverflow) {
   RateMeter meter(kNanosPerSecond);
   constexpr uint64_t kTerabyte = 1'000'000'000'000;
-  meter.Add(kStart, kTerabyte, 1'000'000'000);
+  meter.Add(kStart, kTerabyte);
   EXPECT_EQ(meter.BytesPerSecond(kStart), kTerabyte);
 }
 

@@ -116,15 +116,14 @@ TEST_F(WatermarkPolicyTest, WithoutWatermarksEverythingPasses) {
   EXPECT_EQ(pump.shed_packets(), 0U);
 }
 
-TEST(WatermarkPolicy, TellsTheRatesOfTheTraffic) {
+TEST(WatermarkPolicy, TellsTheRateOfTheTraffic) {
   WatermarkPolicy policy({kLow, 10 * kLow, kWindow});
   Nanoseconds now = kNanosPerSecond;
   for (int i = 0; i < 2000; ++i) {
     now += kNanosPerMilli;
-    policy.Observe(now, 3000, 2);
+    policy.Observe(now, 3000);
   }
   EXPECT_NEAR(static_cast<double>(policy.BytesPerSecond(now)), 3'000'000, 150'000);
-  EXPECT_NEAR(static_cast<double>(policy.PacketsPerSecond(now)), 2000, 100);
 }
 
 TEST(WatermarkPolicy, WhatHasPassedIsReservedWithItsRecordsBeforeItIsSettled) {
@@ -160,12 +159,12 @@ TEST(WatermarkPolicy, APacketLargerThanTheBudgetHoldsStillPassesWhenNothingElseD
   WatermarkPolicy policy({0, kMiB, kWindow});
   const std::vector<uint8_t> bytes(200'000);
   const Packet packet{0, bytes.data(), 200'000, 200'000};
-  policy.Observe(kNanosPerSecond, 200'000, 1);
+  policy.Observe(kNanosPerSecond, 200'000);
   ASSERT_TRUE(policy.Admit(packet, 200'016));
   policy.Settle(200'016, 200'064);
-  policy.Observe(kNanosPerSecond + 10 * kNanosPerMilli, 200'000, 1);
+  policy.Observe(kNanosPerSecond + 10 * kNanosPerMilli, 200'000);
   EXPECT_FALSE(policy.Admit(packet, 200'016)) << "the first one is still being paid for";
-  policy.Observe(kNanosPerSecond + 200 * kNanosPerMilli, 200'000, 1);
+  policy.Observe(kNanosPerSecond + 200 * kNanosPerMilli, 200'000);
   EXPECT_TRUE(policy.Admit(packet, 200'016));
 }
 

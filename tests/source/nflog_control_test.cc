@@ -22,7 +22,28 @@ using testing::LoopbackV6;
 using testing::NflogSourceTest;
 using testing::WithoutCapability;
 
-using NflogControlTest = NflogSourceTest;
+/// A source whose rate is what the test says: only it tells how much time has passed.
+class NflogControlTest : public NflogSourceTest {
+ protected:
+  // Lets `duration` pass in which `packets` come, of which the source gets what the kernel gives.
+  void Follow(NflogSource* source, int packets, Nanoseconds duration) {
+    source->FollowRate(now_);  // a new source has yet to learn when this is
+    for (int sent = 0; sent < packets; sent += kBurst) {
+      Send(std::min(kBurst, packets - sent));
+      ReadAll(source);
+    }
+    now_ += duration;
+    source->FollowRate(now_);
+  }
+  // So long that nothing before it counts.
+  void FollowOneSecond(NflogSource* source, int packets) {
+    Follow(source, packets, kNanosPerSecond);
+  }
+
+ private:
+  static constexpr int kBurst = 100;  // fits any receive buffer
+  Nanoseconds now_ = 1'000 * kNanosPerSecond;
+};
 
 TEST_F(NflogControlTest, CalmTrafficIsDeliveredPacketByPacket) {
   Log("output", "log group 10");
@@ -35,29 +56,50 @@ TEST_F(NflogControlTest, CalmTrafficIsDeliveredPacketByPacket) {
 TEST_F(NflogControlTest, KernelBatchGrowsAndShrinksWithTheRate) {
   Log("output", "log group 10");
   const auto source = Open({.groups = {10}, .flush_interval = kNeverFlush});
-  Send(1);
-  ASSERT_EQ(ReadAll(source.get()).size(), 1U);
-  source->FollowRate(40'000);
-  EXPECT_EQ(stats_.nflog_threshold.Value(), 50);
-  Send(49);
+  FollowOneSecond(source.get(), 4'000);
+  EXPECT_EQ(stats_.nflog_threshold.Value(), 5);
+  Send(4);
   EXPECT_EQ(source->Read(batch_.get(), 0), kNothing) << "the kernel holds the batch back";
   Send(1);
-  EXPECT_EQ(ReadAll(source.get()).size(), 50U);
-  source->FollowRate(100);
+  EXPECT_EQ(ReadAll(source.get()).size(), 5U);
+  for (int second = 0; second < 3; ++second) {
+    FollowOneSecond(source.get(), 0);
+  }
   EXPECT_EQ(stats_.nflog_threshold.Value(), 1);
   Send(1);
   EXPECT_EQ(ReadAll(source.get()).size(), 1U);
   EXPECT_EQ(stats_.damaged_records.Value(), 0U);
 }
 
+TEST_F(NflogControlTest, KernelBatchFollowsABurstWithinATenthOfASecond) {
+  Log("output", "log group 10");
+  const auto source = Open({.groups = {10}, .flush_interval = kNeverFlush});
+  FollowOneSecond(source.get(), 1);
+  ASSERT_EQ(stats_.nflog_threshold.Value(), 1);
+  for (int i = 0; i < 10; ++i) {
+    Follow(source.get(), 200, kFollowInterval);
+  }
+  EXPECT_GE(stats_.nflog_threshold.Value(), 20) << "a millisecond of 20,000 packets/s";
+  EXPECT_LE(stats_.nflog_threshold.Value(), 30);
+  Follow(source.get(), 0, 10 * kFollowInterval);
+  EXPECT_GE(stats_.nflog_threshold.Value(), 12) << "a pause does not undo the batches";
+}
+
+TEST_F(NflogControlTest, APacketAfterABurstWaitsForTheKernelsTimerAlone) {
+  Log("output", "log group 10");
+  const auto source = Open({.groups = {10}});
+  FollowOneSecond(source.get(), 4'000);
+  ASSERT_EQ(stats_.nflog_threshold.Value(), 5);
+  Send(1);
+  EXPECT_EQ(ReadPackets(source.get(), 1).size(), 1U);
+}
+
 TEST_F(NflogControlTest, QuietGroupIsNotHeldBackByABusyOne) {
   Log("output", "meta nfproto ipv4 log group 10\n udp dport 5000 meta nfproto ipv6 log group 11");
   const auto source = Open({.groups = {10, 11}, .flush_interval = kNeverFlush});
   Send(1, LoopbackV6("quiet"));
-  Send(999);
-  ASSERT_EQ(ReadAll(source.get()).size(), 1000U);
-  source->FollowRate(100'000);
-  EXPECT_EQ(stats_.nflog_threshold.Value(), 124);
+  FollowOneSecond(source.get(), 4'000);
+  EXPECT_EQ(stats_.nflog_threshold.Value(), 5);
   Send(1, LoopbackV6("quiet"));
   EXPECT_EQ(ReadAll(source.get()).size(), 1U);
 }
@@ -65,9 +107,8 @@ TEST_F(NflogControlTest, QuietGroupIsNotHeldBackByABusyOne) {
 TEST_F(NflogControlTest, FixedThresholdDoesNotFollowTheRate) {
   Log("output", "log group 10");
   const auto source = Open({.groups = {10}, .threshold = 3, .flush_interval = kNeverFlush});
-  Send(3);
-  EXPECT_EQ(ReadAll(source.get()).size(), 3U);
-  source->FollowRate(500'000);
+  FollowOneSecond(source.get(), 6'000);
+  EXPECT_EQ(group(0).captured_packets.Value(), 6'000U);
   EXPECT_EQ(stats_.nflog_threshold.Value(), 3);
   Send(2);
   EXPECT_EQ(source->Read(batch_.get(), 0), kNothing);
@@ -81,11 +122,10 @@ TEST_F(NflogControlTest, DroppedCapabilityFreezesTheThresholdWithOneWarning) {
   const WithoutCapability without(CAP_NET_ADMIN);
   ::testing::internal::CaptureStderr();
   for (int round = 0; round < 3; ++round) {
+    FollowOneSecond(source.get(), 4'000);
     Send(1);
     EXPECT_EQ(ReadAll(source.get()).size(), 1U);
-    source->FollowRate(50'000);
   }
-  EXPECT_EQ(ReadAll(source.get()).size(), 0U);
   const std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 1) << log;
   EXPECT_NE(log.find("CAP_NET_ADMIN"), std::string::npos) << log;

@@ -107,9 +107,12 @@ class ScriptedSource final : public PacketSource {
 
   size_t BatchBytes() const override { return size_t{4} * 1024 * 1024; }
 
-  void FollowRate(uint64_t packets_per_second) override { followed_rate_ = packets_per_second; }
-  /// The rate that the pump last told.
-  uint64_t followed_rate() const { return followed_rate_; }
+  void FollowRate(Nanoseconds now) override {
+    EXPECT_EQ(now, clock_->MonotonicNow());
+    followed_at_.push_back(now);
+  }
+  /// When the pump had it follow the rate.
+  const std::vector<Nanoseconds>& followed_at() const { return followed_at_; }
 
   void StopIntake() override {
     EXPECT_FALSE(stopped_) << "called once";
@@ -144,7 +147,7 @@ class ScriptedSource final : public PacketSource {
   std::deque<std::function<Step(PacketBatch*, Nanoseconds*)>> steps_;
   std::function<void()> observer_;
   Bytes records_;
-  uint64_t followed_rate_ = 0;
+  std::vector<Nanoseconds> followed_at_;
   std::atomic<bool> stopped_{false};
 };
 

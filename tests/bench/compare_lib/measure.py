@@ -7,7 +7,11 @@ import time
 from compare_lib.contenders import CONTENDERS, bench
 from compare_lib.lab import BenchError, Lab, Process
 
-# The threshold that follows the rate has found it by then.
+# Lets a program that has just started come to rest before the load begins.
+CALM = 0.2
+# The start of the load, in which a contender that follows the rate has yet to find it.
+START = 1.0
+# It has found the rate by then.
 WARM_UP = 1.5
 SETTLE = 0.5
 PORT = 4789
@@ -20,6 +24,7 @@ class Run:
         self.offered_pps = None
         self.delivered_pps = None
         self.loss = None
+        self.start_ns = None
         self.sender_ns = None
         self.receiver_ns = None
         self.sender_core = None
@@ -47,13 +52,25 @@ def _rest(sides):
     return sum(json.loads(line)["packets"] for line in sides.meter.child.stdout)
 
 
+def _start(sides, calm):
+    """The first second: packets that came through, and CPU a packet of the sender since `calm`."""
+    time.sleep(START)
+    counted = _window(sides)
+    if counted is None or counted["packets"] == 0:
+        return 0, None
+    return counted["packets"], (_cpu(sides.sender) - calm) / counted["packets"]
+
+
 def measure(name, size, rate, window):
     """Runs contender `name` with packets of `size` bytes at `rate` a second (0: flat out)."""
     with Lab() as lab:
         sides = CONTENDERS[name](lab, rate, size)
+        time.sleep(CALM)
+        calm = _cpu(sides.sender)
         load = Process([bench("load"), "--port", str(PORT), "--size", str(size), "--rate",
                         str(rate), "--seconds", str(int(WARM_UP + window + 2))], lab)
-        time.sleep(WARM_UP)
+        early, start_ns = _start(sides, calm)
+        time.sleep(WARM_UP - START)
         before = _window(sides)
         sender, receiver = _cpu(sides.sender), _cpu(sides.receiver)
         start = time.monotonic()
@@ -64,10 +81,13 @@ def measure(name, size, rate, window):
         counted = _window(sides)
         load.child.send_signal(signal.SIGTERM)
         sent = load.line()
-        return _figures(sides, sent, before, counted, (sender, receiver, seconds))
+        early += before["packets"] if before else 0
+        run = _figures(sides, sent, early, counted, (sender, receiver, seconds))
+        run.start_ns = start_ns
+        return run
 
 
-def _figures(sides, sent, before, counted, cost):
+def _figures(sides, sent, early, counted, cost):
     sender, receiver, seconds = cost
     run = Run()
     run.offered_pps = sent["sent"] / sent["seconds"]
@@ -87,6 +107,6 @@ def _figures(sides, sent, before, counted, cost):
     run.sender_ns = sender / counted["packets"]
     run.receiver_ns = receiver / counted["packets"]
     run.latency_ns = {key: counted[f"{key}_ns"] for key in ("p50", "p99", "max")}
-    delivered = before["packets"] + counted["packets"] + _rest(sides)
+    delivered = early + counted["packets"] + _rest(sides)
     run.loss = max(0, sent["sent"] - delivered) / max(sent["sent"], 1)
     return run

@@ -2,7 +2,7 @@
 """What is run: cells of a packet size and a rate, each with its contenders side by side."""
 from dataclasses import dataclass, replace
 
-START_AND_END = 3.2  # seconds of a run beside its window
+START_AND_END = 3.4  # seconds of a run beside its window
 
 SIZES = (64, 128, 512, 1_400, 65_000)
 RATES = (20, 1_000, 20_000, 100_000, 0)
