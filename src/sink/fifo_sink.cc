@@ -7,13 +7,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 #include <vector>
 
 #include "base/log.h"
+#include "sink/fifo_path.h"
 #include "sink/permission_hint.h"
 #include "sink/stop_wait.h"
 
@@ -31,42 +31,6 @@ std::string Reason(int error) {
   return std::strerror(error);  // NOLINT: messages of known errors are static
 }
 
-Status MakeFifo(const FifoOptions& options) {
-  if (::mkfifo(options.path.c_str(), options.mode) == 0 || errno == EEXIST) {
-    return {};
-  }
-  const int error = errno;
-  const size_t slash = options.path.rfind('/');
-  const std::string directory =
-      slash == std::string::npos ? "." : options.path.substr(0, slash + 1);
-  if (error == ENOENT || error == ENOTDIR) {
-    return ConfigError("cannot make the FIFO " + options.path + ": there is no directory " +
-                       directory + "; make it or name another path");
-  }
-  if (error == EACCES || error == EPERM || error == EROFS) {
-    return ConfigError("cannot make the FIFO " + options.path + ": no permission to write into " +
-                       directory + " (" + Reason(error) + "); name another path" +
-                       (error == EACCES ? PermissionHint() : ""));
-  }
-  const std::string message = "cannot make the FIFO " + options.path + ": " + Reason(error);
-  return error == ENAMETOOLONG || error == ELOOP ? ConfigError(message) : RuntimeError(message);
-}
-
-Status CheckKind(const FifoOptions& options, const struct stat& status) {
-  if (S_ISFIFO(status.st_mode)) {
-    return {};
-  }
-  if (S_ISREG(status.st_mode)) {
-    return ConfigError(options.path + " is a regular file, not a FIFO; write file:" + options.path +
-                       " to replace it by a capture file, or remove it");
-  }
-  if (S_ISDIR(status.st_mode)) {
-    return ConfigError(options.path + " is a directory; name a path in it, such as " +
-                       options.path + "/capture.pcap");
-  }
-  return ConfigError(options.path + " is neither a FIFO nor a missing path; name another one");
-}
-
 }  // namespace
 
 Result<std::unique_ptr<FifoSink>> FifoSink::Open(const FifoOptions& options, SinkStats* stats,
@@ -76,7 +40,7 @@ Result<std::unique_ptr<FifoSink>> FifoSink::Open(const FifoOptions& options, Sin
     return ConfigError("the output's path is empty; name a path for the FIFO");
   }
   if (::stat(options.path.c_str(), &status) != 0) {
-    if (Status made = MakeFifo(options); !made.ok()) {
+    if (Status made = MakeFifo(options.path, options.mode); !made.ok()) {
       return made.error();
     }
     if (::stat(options.path.c_str(), &status) != 0) {
@@ -84,7 +48,7 @@ Result<std::unique_ptr<FifoSink>> FifoSink::Open(const FifoOptions& options, Sin
       return ConfigError("cannot use " + options.path + ": " + Reason(error));
     }
   }
-  if (Status kind = CheckKind(options, status); !kind.ok()) {
+  if (Status kind = CheckIsFifo(options.path, status); !kind.ok()) {
     return kind.error();
   }
   std::unique_ptr<FifoSink> sink(new FifoSink(options, stats, clock, stop));
@@ -340,7 +304,7 @@ void FifoSink::CheckPath() {
   struct stat status {};
   bool known = ::stat(options_.path.c_str(), &status) == 0;
   if (!known && errno == ENOENT) {
-    if (Status made = MakeFifo(options_); !made.ok()) {
+    if (Status made = MakeFifo(options_.path, options_.mode); !made.ok()) {
       PathFault(made.error().message);
     } else if (known = ::stat(options_.path.c_str(), &status) == 0; known) {
       LogReader(options_.path + " had been deleted and was made anew");
