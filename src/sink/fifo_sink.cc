@@ -52,7 +52,7 @@ Result<std::unique_ptr<FifoSink>> FifoSink::Open(const FifoOptions& options, Sin
     return kind.error();
   }
   std::unique_ptr<FifoSink> sink(new FifoSink(options, stats, clock, stop));
-  if (const int error = sink->OpenWriteEnd(); error != 0 && error != ENXIO) {
+  if (const int error = sink->OpenWriteEnd(); error != 0 && error != ENXIO && error != EBUSY) {
     return error == EACCES || error == EPERM
                ? ConfigError("no permission to write to the FIFO " + options.path +
                              "; change its owner or mode" + PermissionHint())
@@ -69,37 +69,21 @@ FifoSink::FifoSink(const FifoOptions& options, SinkStats* stats, const Clock* cl
       clock_(clock),
       stop_(stop),
       header_(FileHeader(options.link_type)),
-      converter_(options.link_type) {}
+      converter_(options.link_type),
+      guard_(options.path, options.pipe_bytes, clock) {}
 
 FifoSink::~FifoSink() {
   Finish();
 }
 
 int FifoSink::OpenWriteEnd() {
-  // Without O_NONBLOCK the open would wait for a reader; O_RDWR would hide that there is none.
-  UniqueFd fd(::open(options_.path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
-  if (!fd.valid()) {
-    return errno;
-  }
-  if (::fstat(fd.get(), &identity_) != 0) {
-    return errno;
-  }
-  if (!S_ISFIFO(identity_.st_mode)) {
-    return EINVAL;
-  }
-  for (int bytes = options_.pipe_bytes; bytes >= 4096; bytes /= 2) {
-    if (::fcntl(fd.get(), F_SETPIPE_SZ, bytes) >= 0) {
-      break;
-    }
-  }
-  fd_ = std::move(fd);
-  return 0;
+  return guard_.Open(&fd_, &identity_);
 }
 
 void FifoSink::LookForReader() {
   if (!fd_.valid()) {
     const int error = OpenWriteEnd();
-    if (error == ENXIO) {
+    if (error == ENXIO || error == EBUSY) {
       path_fault_ = false;
       return;
     }

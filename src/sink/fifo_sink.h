@@ -21,6 +21,7 @@
 #include "sink/packet_sink.h"
 #include "sink/pcap_format.h"
 #include "sink/replay_log.h"
+#include "sink/session_guard.h"
 
 namespace pcap_zmq {
 
@@ -38,6 +39,8 @@ struct FifoOptions {
 /// none comes twice: a packet belongs to the reader that took its last byte out of the pipe.  One
 /// case cannot be seen from the writer's end: a reader that opens the FIFO in the moment
 /// between its predecessor's close and our wake-up goes on inside of its predecessor's stream.
+/// A reader that an earlier receiver left behind is not served, and packets wait, until it has gone
+/// or has had its end of file (SessionGuard).
 ///
 /// The FIFO stays when the sink goes.  Whoever calls must own the FIFO at all times, also after it
 /// has given up privileges, and must ignore SIGPIPE.
@@ -60,7 +63,7 @@ class FifoSink final : public PacketSink {
  private:
   FifoSink(const FifoOptions& options, SinkStats* stats, const Clock* clock, const StopEvent* stop);
 
-  // Opens the write end; errno of the failure, ENXIO if nobody reads, or 0.
+  // As SessionGuard::Open().
   int OpenWriteEnd();
   void LookForReader();
   void StartSession();
@@ -89,6 +92,7 @@ class FifoSink final : public PacketSink {
   const FileHeaderBytes header_;
   const LinkConverter converter_;
 
+  SessionGuard guard_;
   // A descriptor without a reader is kept once the pipe is known to be empty: the next reader's
   // open() then succeeds at once.
   UniqueFd fd_;
