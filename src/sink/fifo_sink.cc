@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -114,8 +115,7 @@ void FifoSink::StartSession() {
 bool FifoSink::Pump() {
   while (attached_) {
     const bool in_header = header_written_ < header_.size();
-    const std::span<const uint8_t> bytes =
-        in_header ? std::span<const uint8_t>(header_).subspan(header_written_) : log_.Unwritten();
+    const std::span<const uint8_t> bytes = NextBytes();
     if (bytes.empty()) {
       break;
     }
@@ -144,6 +144,32 @@ bool FifoSink::Pump() {
     ForgetTaken();
   }
   return attached_ && header_written_ == header_.size() && log_.AllWritten();
+}
+
+std::span<const uint8_t> FifoSink::NextBytes() {
+  lacks_room_ = false;
+  if (header_written_ < header_.size()) {
+    return std::span<const uint8_t>(header_).subspan(header_written_);
+  }
+  if (!stop_->requested()) {
+    return log_.Unwritten();
+  }
+  // From here on a record is begun only if the pipe takes all of it, so that a capture which the
+  // deadline ends does not end within one.  The pipe takes up to PIPE_BUF bytes whole or not at
+  // all.
+  const bool is_new = !log_.InsideRecord();
+  const std::span<const uint8_t> bytes = log_.UnwrittenRecords(PIPE_BUF);
+  lacks_room_ = is_new && bytes.size() > PIPE_BUF && !HasRoomFor(bytes.size());
+  return lacks_room_ ? std::span<const uint8_t>() : bytes;
+}
+
+bool FifoSink::HasRoomFor(size_t bytes) const {
+  const uint64_t unread = Unread();
+  const auto capacity = static_cast<uint64_t>(std::max(0, ::fcntl(fd_.get(), F_GETPIPE_SZ)));
+  // The kernel fills pages.  Two neighbours hold more than one page's bytes, or they would be one;
+  // but for the first and the last.
+  const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  return unread == 0 || 2 * unread + 2 * page + bytes + page <= capacity;
 }
 
 void FifoSink::TakeTally() {
@@ -176,12 +202,15 @@ void FifoSink::Deliver(RecordBlockPtr block) {
 }
 
 bool FifoSink::Wait() {
-  const Nanoseconds timeout = attached_ ? kPathCheck : kReaderCheck;
-  const std::optional<short> events = WaitWritable(watch_fd(), timeout, *stop_, *clock_, stats_);
+  // A pipe with room for a part of a record looks writable.
+  const bool is_paced = attached_ && lacks_room_;
+  const Nanoseconds timeout = is_paced ? kRewriteCheck : attached_ ? kPathCheck : kReaderCheck;
+  const std::optional<short> events =
+      WaitWritable(is_paced ? -1 : watch_fd(), timeout, *stop_, *clock_, stats_);
   if (!events.has_value()) {
     return false;
   }
-  if ((*events & POLLERR) != 0) {
+  if (((is_paced ? EventsOf(fd_.get(), 0) : *events) & POLLERR) != 0) {
     ReaderLeft();
   }
   CheckPath();

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "base/clock.h"
@@ -69,6 +70,10 @@ class FifoSink final : public PacketSink {
   void StartSession();
   // Writes what the pipe takes now; true once nothing is left to write.
   bool Pump();
+  // What to write next; empty if there is nothing, or no room for it.
+  std::span<const uint8_t> NextBytes();
+  // Whether the pipe surely takes `bytes` at once, or holds nothing that it could be waited for.
+  bool HasRoomFor(size_t bytes) const;
   void TakeTally();
   // Waits for room or a reader; false when the drain is over.
   bool Wait();
@@ -100,6 +105,7 @@ class FifoSink final : public PacketSink {
   bool attached_ = false;
   std::atomic<bool> usable_{false};  // attached_ for other threads
   size_t header_written_ = 0;        // of the current session
+  bool lacks_room_ = false;          // for the next record, though not for a part of it
   ReplayLog log_;
   uint64_t bytes_since_forget_ = 0;
   uint64_t readers_ = 0;

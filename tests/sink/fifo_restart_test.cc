@@ -196,5 +196,54 @@ TEST_F(FifoRestartTest, StopEndsTheWaitForAReaderOfAnotherAndCountsWhatIsLeft) {
   EXPECT_EQ(UnreadIn(reader.fd()), unread);
 }
 
+// The part of a record that was in the pipe when the stop came is completed as soon as there is
+// room, and nothing is begun any more that might not fit.
+TEST_F(FifoRestartTest, ReaderThatIsTooSlowForTheStopFindsWholeRecordsToTheEnd) {
+  for (const size_t padding : {300U, 3000U, 9000U}) {
+    SCOPED_TRACE(padding);
+    SinkStats stats("slow");
+    StopEvent stop;
+    constexpr int kBytes = 1 << 17;
+    auto opened = FifoSink::Open({.path = fifo_, .pipe_bytes = kBytes}, &stats, &clock_, &stop);
+    ASSERT_TRUE(opened.ok());
+    auto sink = opened.Take();
+    PipeReader reader(fifo_);
+    sink->Service();
+    std::thread delivering([&] { sink->Deliver(NumberedBlock(0, 2000, padding)); });
+    EXPECT_TRUE(WaitUntil([&] {
+      return stats.delivered_bytes.Value() > kBytes / 2 &&
+             stats.delivered_bytes.Value() == UnreadIn(reader.fd());
+    }));
+    stop.Request(clock_.MonotonicNow() + testing::kPatience);
+    const uint64_t before = stats.delivered_packets.Value();
+    reader.Take(100'000);
+    EXPECT_TRUE(WaitUntil([&] { return stats.delivered_packets.Value() > before + 1; }));
+    stop.Request(clock_.MonotonicNow());
+    delivering.join();
+    sink->Finish();
+    std::vector<uint32_t> numbers;
+    AppendNumbers(reader.TakeAll(), &numbers);
+    EXPECT_EQ(ParseCapture(reader.bytes()).rest, 0U);
+    EXPECT_EQ(numbers, Sequence(static_cast<uint32_t>(stats.delivered_packets.Value())));
+    EXPECT_EQ(stats.delivered_packets.Value() + stats.dropped.Value(SinkDropReason::kShutdown),
+              2000U);
+  }
+}
+
+TEST_F(FifoRestartTest, RecordsLargerThanThePipeAreStillWrittenAfterTheStop) {
+  PipeReader reader(fifo_);
+  auto sink = Open(4096);
+  stop_.Request(clock_.MonotonicNow() + testing::kPatience);
+  std::thread delivering([&] {
+    sink->Deliver(NumberedBlock(0, 50, 9000));
+    sink->Finish();
+  });
+  std::vector<uint32_t> numbers;
+  AppendNumbers(reader.TakeAll(), &numbers);
+  delivering.join();
+  EXPECT_EQ(numbers, Sequence(50));
+  ExpectNothingLost(50);
+}
+
 }  // namespace
 }  // namespace pcap_zmq
