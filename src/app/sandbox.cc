@@ -143,7 +143,8 @@ constexpr Names kAsking = {
 
 // The receiver's file is cut back to its last whole record when the disk is full, and ZeroMQ
 // removes the socket of an ipc:// endpoint, perhaps with a directory that it made, when it closes.
-constexpr Names kReceiverFiles = {"ftruncate", "ftruncate64", "unlink", "unlinkat", "rmdir"};
+// tee() tells whether anybody else writes into the FIFO.
+constexpr Names kReceiverFiles = {"ftruncate", "ftruncate64", "unlink", "unlinkat", "rmdir", "tee"};
 
 // LeakSanitizer stops the program's threads with ptrace at its end, from a process of its own.
 constexpr Names kSanitizer = {"ptrace",

@@ -7,13 +7,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <utility>
 #include <vector>
 
 #include "base/log.h"
+#include "sink/fifo_path.h"
 #include "sink/permission_hint.h"
 #include "sink/stop_wait.h"
 
@@ -31,42 +32,6 @@ std::string Reason(int error) {
   return std::strerror(error);  // NOLINT: messages of known errors are static
 }
 
-Status MakeFifo(const FifoOptions& options) {
-  if (::mkfifo(options.path.c_str(), options.mode) == 0 || errno == EEXIST) {
-    return {};
-  }
-  const int error = errno;
-  const size_t slash = options.path.rfind('/');
-  const std::string directory =
-      slash == std::string::npos ? "." : options.path.substr(0, slash + 1);
-  if (error == ENOENT || error == ENOTDIR) {
-    return ConfigError("cannot make the FIFO " + options.path + ": there is no directory " +
-                       directory + "; make it or name another path");
-  }
-  if (error == EACCES || error == EPERM || error == EROFS) {
-    return ConfigError("cannot make the FIFO " + options.path + ": no permission to write into " +
-                       directory + " (" + Reason(error) + "); name another path" +
-                       (error == EACCES ? PermissionHint() : ""));
-  }
-  const std::string message = "cannot make the FIFO " + options.path + ": " + Reason(error);
-  return error == ENAMETOOLONG || error == ELOOP ? ConfigError(message) : RuntimeError(message);
-}
-
-Status CheckKind(const FifoOptions& options, const struct stat& status) {
-  if (S_ISFIFO(status.st_mode)) {
-    return {};
-  }
-  if (S_ISREG(status.st_mode)) {
-    return ConfigError(options.path + " is a regular file, not a FIFO; write file:" + options.path +
-                       " to replace it by a capture file, or remove it");
-  }
-  if (S_ISDIR(status.st_mode)) {
-    return ConfigError(options.path + " is a directory; name a path in it, such as " +
-                       options.path + "/capture.pcap");
-  }
-  return ConfigError(options.path + " is neither a FIFO nor a missing path; name another one");
-}
-
 }  // namespace
 
 Result<std::unique_ptr<FifoSink>> FifoSink::Open(const FifoOptions& options, SinkStats* stats,
@@ -76,7 +41,7 @@ Result<std::unique_ptr<FifoSink>> FifoSink::Open(const FifoOptions& options, Sin
     return ConfigError("the output's path is empty; name a path for the FIFO");
   }
   if (::stat(options.path.c_str(), &status) != 0) {
-    if (Status made = MakeFifo(options); !made.ok()) {
+    if (Status made = MakeFifo(options.path, options.mode); !made.ok()) {
       return made.error();
     }
     if (::stat(options.path.c_str(), &status) != 0) {
@@ -84,11 +49,11 @@ Result<std::unique_ptr<FifoSink>> FifoSink::Open(const FifoOptions& options, Sin
       return ConfigError("cannot use " + options.path + ": " + Reason(error));
     }
   }
-  if (Status kind = CheckKind(options, status); !kind.ok()) {
+  if (Status kind = CheckIsFifo(options.path, status); !kind.ok()) {
     return kind.error();
   }
   std::unique_ptr<FifoSink> sink(new FifoSink(options, stats, clock, stop));
-  if (const int error = sink->OpenWriteEnd(); error != 0 && error != ENXIO) {
+  if (const int error = sink->OpenWriteEnd(); error != 0 && error != ENXIO && error != EBUSY) {
     return error == EACCES || error == EPERM
                ? ConfigError("no permission to write to the FIFO " + options.path +
                              "; change its owner or mode" + PermissionHint())
@@ -105,37 +70,21 @@ FifoSink::FifoSink(const FifoOptions& options, SinkStats* stats, const Clock* cl
       clock_(clock),
       stop_(stop),
       header_(FileHeader(options.link_type)),
-      converter_(options.link_type) {}
+      converter_(options.link_type),
+      guard_(options.path, options.pipe_bytes, clock) {}
 
 FifoSink::~FifoSink() {
   Finish();
 }
 
 int FifoSink::OpenWriteEnd() {
-  // Without O_NONBLOCK the open would wait for a reader; O_RDWR would hide that there is none.
-  UniqueFd fd(::open(options_.path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
-  if (!fd.valid()) {
-    return errno;
-  }
-  if (::fstat(fd.get(), &identity_) != 0) {
-    return errno;
-  }
-  if (!S_ISFIFO(identity_.st_mode)) {
-    return EINVAL;
-  }
-  for (int bytes = options_.pipe_bytes; bytes >= 4096; bytes /= 2) {
-    if (::fcntl(fd.get(), F_SETPIPE_SZ, bytes) >= 0) {
-      break;
-    }
-  }
-  fd_ = std::move(fd);
-  return 0;
+  return guard_.Open(&fd_, &identity_);
 }
 
 void FifoSink::LookForReader() {
   if (!fd_.valid()) {
     const int error = OpenWriteEnd();
-    if (error == ENXIO) {
+    if (error == ENXIO || error == EBUSY) {
       path_fault_ = false;
       return;
     }
@@ -166,8 +115,7 @@ void FifoSink::StartSession() {
 bool FifoSink::Pump() {
   while (attached_) {
     const bool in_header = header_written_ < header_.size();
-    const std::span<const uint8_t> bytes =
-        in_header ? std::span<const uint8_t>(header_).subspan(header_written_) : log_.Unwritten();
+    const std::span<const uint8_t> bytes = NextBytes();
     if (bytes.empty()) {
       break;
     }
@@ -196,6 +144,32 @@ bool FifoSink::Pump() {
     ForgetTaken();
   }
   return attached_ && header_written_ == header_.size() && log_.AllWritten();
+}
+
+std::span<const uint8_t> FifoSink::NextBytes() {
+  lacks_room_ = false;
+  if (header_written_ < header_.size()) {
+    return std::span<const uint8_t>(header_).subspan(header_written_);
+  }
+  if (!stop_->requested()) {
+    return log_.Unwritten();
+  }
+  // From here on a record is begun only if the pipe takes all of it, so that a capture which the
+  // deadline ends does not end within one.  The pipe takes up to PIPE_BUF bytes whole or not at
+  // all.
+  const bool is_new = !log_.InsideRecord();
+  const std::span<const uint8_t> bytes = log_.UnwrittenRecords(PIPE_BUF);
+  lacks_room_ = is_new && bytes.size() > PIPE_BUF && !HasRoomFor(bytes.size());
+  return lacks_room_ ? std::span<const uint8_t>() : bytes;
+}
+
+bool FifoSink::HasRoomFor(size_t bytes) const {
+  const uint64_t unread = Unread();
+  const auto capacity = static_cast<uint64_t>(std::max(0, ::fcntl(fd_.get(), F_GETPIPE_SZ)));
+  // The kernel fills pages.  Two neighbours hold more than one page's bytes, or they would be one;
+  // but for the first and the last.
+  const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  return unread == 0 || 2 * unread + 2 * page + bytes + page <= capacity;
 }
 
 void FifoSink::TakeTally() {
@@ -228,13 +202,15 @@ void FifoSink::Deliver(RecordBlockPtr block) {
 }
 
 bool FifoSink::Wait() {
-  const Nanoseconds timeout = attached_ ? kPathCheck : kReaderCheck;
-  const std::optional<short> events =
-      WaitWritable(watch_fd(), timeout, *stop_, *clock_, stats_, options_.meanwhile);
+  // A pipe with room for a part of a record looks writable.
+  const bool is_paced = attached_ && lacks_room_;
+  const Nanoseconds timeout = is_paced ? kRewriteCheck : attached_ ? kPathCheck : kReaderCheck;
+  const std::optional<short> events = WaitWritable(is_paced ? -1 : watch_fd(), timeout, *stop_,
+                                                   *clock_, stats_, options_.meanwhile);
   if (!events.has_value()) {
     return false;
   }
-  if ((*events & POLLERR) != 0) {
+  if (((is_paced ? EventsOf(fd_.get(), 0) : *events) & POLLERR) != 0) {
     ReaderLeft();
   }
   CheckPath();
@@ -341,7 +317,7 @@ void FifoSink::CheckPath() {
   struct stat status {};
   bool known = ::stat(options_.path.c_str(), &status) == 0;
   if (!known && errno == ENOENT) {
-    if (Status made = MakeFifo(options_); !made.ok()) {
+    if (Status made = MakeFifo(options_.path, options_.mode); !made.ok()) {
       PathFault(made.error().message);
     } else if (known = ::stat(options_.path.c_str(), &status) == 0; known) {
       LogReader(options_.path + " had been deleted and was made anew");

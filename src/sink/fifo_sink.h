@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "base/clock.h"
@@ -22,6 +23,7 @@
 #include "sink/packet_sink.h"
 #include "sink/pcap_format.h"
 #include "sink/replay_log.h"
+#include "sink/session_guard.h"
 
 namespace pcap_zmq {
 
@@ -40,6 +42,8 @@ struct FifoOptions {
 /// none comes twice: a packet belongs to the reader that took its last byte out of the pipe.  One
 /// case cannot be seen from the writer's end: a reader that opens the FIFO in the moment
 /// between its predecessor's close and our wake-up goes on inside of its predecessor's stream.
+/// A reader that an earlier receiver left behind is not served, and packets wait, until it has gone
+/// or has had its end of file (SessionGuard).
 ///
 /// The FIFO stays when the sink goes.  Whoever calls must own the FIFO at all times, also after it
 /// has given up privileges, and must ignore SIGPIPE.
@@ -62,12 +66,16 @@ class FifoSink final : public PacketSink {
  private:
   FifoSink(const FifoOptions& options, SinkStats* stats, const Clock* clock, const StopEvent* stop);
 
-  // Opens the write end; errno of the failure, ENXIO if nobody reads, or 0.
+  // As SessionGuard::Open().
   int OpenWriteEnd();
   void LookForReader();
   void StartSession();
   // Writes what the pipe takes now; true once nothing is left to write.
   bool Pump();
+  // What to write next; empty if there is nothing, or no room for it.
+  std::span<const uint8_t> NextBytes();
+  // Whether the pipe surely takes `bytes` at once, or holds nothing that it could be waited for.
+  bool HasRoomFor(size_t bytes) const;
   void TakeTally();
   // Waits for room or a reader; false when the drain is over.
   bool Wait();
@@ -91,6 +99,7 @@ class FifoSink final : public PacketSink {
   const FileHeaderBytes header_;
   const LinkConverter converter_;
 
+  SessionGuard guard_;
   // A descriptor without a reader is kept once the pipe is known to be empty: the next reader's
   // open() then succeeds at once.
   UniqueFd fd_;
@@ -98,6 +107,7 @@ class FifoSink final : public PacketSink {
   bool attached_ = false;
   std::atomic<bool> usable_{false};  // attached_ for other threads
   size_t header_written_ = 0;        // of the current session
+  bool lacks_room_ = false;          // for the next record, though not for a part of it
   ReplayLog log_;
   uint64_t bytes_since_forget_ = 0;
   uint64_t readers_ = 0;

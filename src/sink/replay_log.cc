@@ -82,6 +82,31 @@ std::span<const uint8_t> ReplayLog::Unwritten() const {
   return segment.bytes().subspan(static_cast<size_t>(position_ - segment.begin));
 }
 
+bool ReplayLog::InsideRecord() {
+  Count();
+  return tallied_to_ != position_;
+}
+
+std::span<const uint8_t> ReplayLog::UnwrittenRecords(size_t limit) {
+  const size_t index = Find(position_);
+  if (index == segments_.size()) {
+    return {};
+  }
+  const Segment& segment = segments_[index];
+  const auto after_record = [&segment](uint64_t at) {
+    return at + RecordSize(segment.bytes().data() + (at - segment.begin));
+  };
+  Count();
+  uint64_t end = after_record(tallied_to_);
+  if (tallied_to_ == position_) {
+    while (end < segment.end() && after_record(end) - position_ <= limit) {
+      end = after_record(end);
+    }
+  }
+  return segment.bytes().subspan(static_cast<size_t>(position_ - segment.begin),
+                                 static_cast<size_t>(end - position_));
+}
+
 void ReplayLog::MarkWritten(size_t bytes) {
   position_ += bytes;
 }

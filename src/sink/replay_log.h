@@ -37,6 +37,12 @@ class ReplayLog {
   std::span<const uint8_t> Unwritten() const;
   bool AllWritten() const { return position_ == end_; }
 
+  /// The next bytes to write that end with a record: the rest of one that was begun, or as many
+  /// whole ones as `limit` bytes hold, one at least; as far as they lie together.
+  std::span<const uint8_t> UnwrittenRecords(size_t limit);
+  /// Whether the next byte to write is amid a record.
+  bool InsideRecord();
+
   /// Moves the written position on by `bytes` of Unwritten().
   void MarkWritten(size_t bytes);
 

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT
-// Twin of src/sink/fifo_sink.cc
 //
 // What FifoSink makes of its path: the right one, a wrong one, and one that changes while it runs.
 #include <gtest/gtest.h>
@@ -20,6 +19,7 @@ using testing::NumberedRecords;
 using testing::ParseCapture;
 using testing::PipeReader;
 using testing::Sequence;
+using testing::WithoutRoot;
 
 TEST_F(FifoPathTest, MakesAMissingFifoAndLeavesItBehind) {
   Open()->Finish();
@@ -107,17 +107,6 @@ TEST_F(FifoPathTest, PathsThatCannotBeAFifoAreRefusedWithTheirReason) {
   EXPECT_NE(OpenError(Path("file") + "/fifo", ErrorKind::kConfig).find("there is no directory"),
             std::string::npos);
   EXPECT_FALSE(OpenError("/proc/fifo", ErrorKind::kConfig).empty());
-}
-
-// Runs `check` without root's right to write anywhere.
-template <typename Check>
-void WithoutRoot(Check check) {
-  const uid_t user = ::geteuid();
-  if (user == 0) {
-    ASSERT_EQ(::seteuid(65534), 0);
-  }
-  check();
-  ASSERT_EQ(::seteuid(user), 0);
 }
 
 TEST_F(FifoPathTest, UnwritableDirectoryIsRefused) {

@@ -189,7 +189,7 @@ TEST_F(FifoSinkTest, KilledReaderProcessIsNoticedAndItsUnreadPacketsGoToTheNext)
 }
 
 TEST_F(FifoSinkTest, StalledReaderHoldsTheSinkUpAndLosesNothing) {
-  auto sink = Open(8192);
+  auto sink = Open(4096);
   PipeReader reader(fifo_);
   sink->Service();
   std::thread delivering([&] {

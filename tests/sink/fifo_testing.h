@@ -4,6 +4,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sys/ioctl.h>
 
 #include <memory>
 #include <string>
@@ -12,6 +13,24 @@
 #include "tests/sink/sink_testing.h"
 
 namespace pcap_zmq::testing {
+
+/// Runs `check` without root's right to read and write anywhere.
+template <typename Check>
+void WithoutRoot(Check check) {
+  const uid_t user = ::geteuid();
+  if (user == 0) {
+    ASSERT_EQ(::seteuid(65534), 0);
+  }
+  check();
+  ASSERT_EQ(::seteuid(user), 0);
+}
+
+/// Bytes that nobody has read yet from the pipe behind `fd`.
+inline size_t UnreadIn(int fd) {
+  int unread = 0;
+  EXPECT_EQ(::ioctl(fd, FIONREAD, &unread), 0);
+  return static_cast<size_t>(unread);
+}
 
 class FifoTest : public SinkTest {
  protected:

@@ -43,6 +43,41 @@ TEST(ReplayLog, PacketsCountWhenTheirLastByteIsWritten) {
   EXPECT_TRUE(log.AllWritten());
 }
 
+TEST(ReplayLog, AsManyWholeRecordsAreToBeWrittenAsTheLimitHoldsAndOneAtLeast) {
+  ReplayLog log;
+  log.StartSession();
+  log.Append(NumberedBlock(0, 20, 1000));  // large enough to be a segment of its own
+  log.Append(NumberedBlock(20, 2, 1000));
+  const uint8_t* records = log.Unwritten().data();
+  const size_t first = RecordSize(records);
+  const size_t second = RecordSize(records + first);
+  EXPECT_EQ(log.UnwrittenRecords(1).size(), first);
+  EXPECT_EQ(log.UnwrittenRecords(first + second - 1).size(), first);
+  EXPECT_EQ(log.UnwrittenRecords(first + second).size(), first + second);
+  EXPECT_EQ(log.UnwrittenRecords(first + second).data(), records);
+  EXPECT_EQ(log.UnwrittenRecords(1'000'000).size(), log.Unwritten().size()) << "one segment";
+  Write(&log, log.Unwritten().size());
+  EXPECT_EQ(log.UnwrittenRecords(1'000'000).size(), log.Unwritten().size()) << "and the next";
+  Write(&log, 1'000'000);
+  EXPECT_TRUE(log.UnwrittenRecords(1'000'000).empty());
+}
+
+TEST(ReplayLog, RestOfARecordThatWasBegunIsToBeWrittenAlone) {
+  ReplayLog log;
+  log.StartSession();
+  log.Append(NumberedBlock(0, 3));
+  const size_t first = RecordSize(log.Unwritten().data());
+  const size_t second = RecordSize(log.Unwritten().data() + first);
+  EXPECT_FALSE(log.InsideRecord());
+  Write(&log, first + 7);
+  EXPECT_TRUE(log.InsideRecord());
+  EXPECT_EQ(log.UnwrittenRecords(1'000'000).size(), second - 7);
+  EXPECT_EQ(log.UnwrittenRecords(1).size(), second - 7);
+  Write(&log, second - 7);
+  EXPECT_FALSE(log.InsideRecord());
+  EXPECT_EQ(log.TakeTally().first, 2U) << "who looks does not take the tally";
+}
+
 TEST(ReplayLog, WhatTheReaderHasTakenIsForgotten) {
   ReplayLog log;
   log.StartSession();

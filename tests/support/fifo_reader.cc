@@ -47,6 +47,8 @@ FifoReader::FifoReader(std::string path, bool supervised)
 
 // Opens the FIFO once it is there; false when stopped first.
 bool FifoReader::OpenNext() {
+  // As a program that ends and is started again: the old one has gone by then.
+  fifo_.Reset();
   while (true) {
     fifo_.Reset(::open(path_.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
     if (fifo_.valid()) {
