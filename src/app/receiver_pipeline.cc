@@ -103,7 +103,7 @@ Status ReceiverPipeline::Start() {
     if (Status read = authorized_->Refresh(); !read.ok()) {
       return read;
     }
-    Log(LogLevel::kInfo, "encrypting; this receiver's public key is " + public_key_);
+    LogEncryption("receiver", public_key_);
   }
   for (const OutputSpec& output : config_.outputs) {
     SinkStats& stats = sink_stats_.emplace_back(output.label);
