@@ -54,8 +54,8 @@ std::string Summary(const SenderLedger& ledger) {
       std::accumulate(ledger.dropped.begin(), ledger.dropped.end(), uint64_t{0});
   return "captured " + std::to_string(ledger.captured) + " packets, sent " +
          std::to_string(ledger.sent) + ", dropped " + std::to_string(dropped) +
-         Reasons(kDropReasonNames, ledger.dropped) +
-         ", lost in the kernel " + std::to_string(ledger.kernel_lost);
+         Reasons(kDropReasonNames, ledger.dropped) + ", lost in the kernel " +
+         std::to_string(ledger.kernel_lost);
 }
 
 std::string ControlPayload(const std::string& name, const SenderLedger& ledger) {

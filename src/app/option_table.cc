@@ -278,9 +278,10 @@ std::vector<Option> DescribeOptions(ReceiverConfig* config, Actions* actions) {
        Duration({"drain-timeout", "Output", "DURATION",
                  "on SIGTERM, longest to wait until readers have taken what arrived"},
                 &config->drain_timeout),
-       Size({"memory", "Output", "SIZE",
-             "bound of all that was received and waits to be delivered; beyond it the senders wait"},
-            &config->memory),
+       Size(
+           {"memory", "Output", "SIZE",
+            "bound of all that was received and waits to be delivered; beyond it the senders wait"},
+           &config->memory),
        Integer({"zmq-buffer", "ZeroMQ", "FRAMES",
                 "frames of each sender that ZeroMQ itself holds; they count in --memory"},
                &config->zmq_buffer),
@@ -288,8 +289,7 @@ std::vector<Option> DescribeOptions(ReceiverConfig* config, Actions* actions) {
                    "senders of larger messages are disconnected; auto: what a sender of this "
                    "project can send (1 MiB and 48 bytes), 16MiB with --legacy"},
                   &config->max_message),
-       Flag({"legacy", "ZeroMQ", "",
-             "expect senders of 2012, whose messages may be large"},
+       Flag({"legacy", "ZeroMQ", "", "expect senders of 2012, whose messages may be large"},
             &config->legacy),
        Integer({"max-senders", "ZeroMQ", "COUNT", "senders that are told apart"},
                &config->max_senders),

@@ -16,8 +16,24 @@
 #include "base/log.h"
 #include "base/thread_name.h"
 #include "metrics/health_probe.h"
+#include "transport/curve_library.h"
 
 namespace pcap_zmq {
+namespace {
+
+std::string NameOf(CurveLibrary library) {
+  switch (library) {
+    case CurveLibrary::kLibsodium:
+      return "libsodium";
+    case CurveLibrary::kTweetnacl:
+      return "tweetnacl";
+    case CurveLibrary::kUnknown:
+      break;
+  }
+  return "the unknown library of a static libzmq";
+}
+
+}  // namespace
 
 void ReserveStandardDescriptors() {
   // Opened for reading only, a closed standard output still cannot be written to.
@@ -82,6 +98,18 @@ int ReportAndExit(const Error& error) {
 HealthReport HealthOf(const ThreadWatch& watch) {
   std::optional<std::string> stalled = watch.Stalled();
   return stalled ? HealthReport{false, *std::move(stalled)} : HealthReport{true, "alive"};
+}
+
+void LogEncryption(std::string_view end, std::string_view public_key) {
+  const CurveLibraryUse use = FindCurveLibrary();
+  Log(LogLevel::kInfo, "encrypting with " + NameOf(use.library) + "; this " + std::string(end) +
+                           "'s public key is " + std::string(public_key));
+  if (use.library == CurveLibrary::kTweetnacl) {
+    Log(LogLevel::kWarning,
+        use.zmq_path +
+            " was built without libsodium and encrypts with tweetnacl: a connection carries about "
+            "a tenth of what it could; install a libzmq built with libsodium");
+  }
 }
 
 void ConfineUnless(bool off, SandboxProfile profile) {

@@ -46,6 +46,10 @@ int ReportAndExit(const Error& error);
 /// For /healthz: well while all threads move, else which does not.
 HealthReport HealthOf(const ThreadWatch& watch);
 
+/// Logs that packets are encrypted, with which library, and the public key of this `end`, "sender"
+/// or "receiver"; warns of a library that is slow.
+void LogEncryption(std::string_view end, std::string_view public_key);
+
 /// Confines the process to the system calls of `profile`; where the kernel cannot, says so and goes
 /// on.  Nothing when `off`.
 void ConfineUnless(bool off, SandboxProfile profile);

@@ -15,15 +15,12 @@
 #include "app/endpoint.h"
 #include "app/ledger.h"
 #include "app/program_support.h"
+#include "app/receiver_output.h"
 #include "app/status.h"
 #include "app/version.h"
 #include "base/log.h"
 #include "base/thread_name.h"
 #include "metrics/collector.h"
-#include "sink/fifo_sink.h"
-#include "sink/file_sink.h"
-#include "sink/queued_sink.h"
-#include "sink/stream_sink.h"
 
 namespace pcap_zmq {
 namespace {
@@ -40,14 +37,6 @@ constexpr Nanoseconds kCountingTime = kNanosPerSecond;
 constexpr Nanoseconds kQuiet = 50 * kNanosPerMilli;
 // Frames between two looks at the clock and the sinks.
 constexpr int kFramesPerTurn = 64;
-
-template <typename Sink>
-Result<std::unique_ptr<PacketSink>> AsSink(Result<std::unique_ptr<Sink>> sink) {
-  if (!sink.ok()) {
-    return sink.error();
-  }
-  return std::unique_ptr<PacketSink>(sink.Take());
-}
 
 }  // namespace
 
@@ -116,11 +105,11 @@ Status ReceiverPipeline::Start() {
     if (Status read = authorized_->Refresh(); !read.ok()) {
       return read;
     }
-    Log(LogLevel::kInfo, "encrypting; this receiver's public key is " + public_key_);
+    LogEncryption("receiver", public_key_);
   }
   for (const OutputSpec& output : config_.outputs) {
     SinkStats& stats = sink_stats_.emplace_back(output.label);
-    auto sink = OpenSink(output, &stats);
+    auto sink = OpenOutput(config_, output, {&stats, &stats_.heartbeat, this, clock_, stop_});
     if (!sink.ok()) {
       return sink.error();
     }
@@ -157,56 +146,6 @@ Status ReceiverPipeline::Start() {
     [[maybe_unused]] const ssize_t written = ::write(done_.get(), &one, sizeof one);
   });
   return {};
-}
-
-Result<std::unique_ptr<PacketSink>> ReceiverPipeline::OpenSink(const OutputSpec& output,
-                                                               SinkStats* stats) {
-  Result<std::unique_ptr<PacketSink>> sink = RuntimeError("");
-  // A single sink is called by the receiving thread itself.
-  Meanwhile* const meanwhile = config_.outputs.size() == 1 ? this : nullptr;
-  switch (output.kind) {
-    case OutputSpec::Kind::kFifo: {
-      FifoOptions options;
-      options.path = output.path;
-      options.link_type = config_.link_type;
-      options.pipe_bytes = static_cast<int>(config_.pipe_size);
-      options.meanwhile = meanwhile;
-      sink = AsSink(FifoSink::Open(options, stats, clock_, stop_));
-      break;
-    }
-    case OutputSpec::Kind::kFile: {
-      FileSinkOptions options;
-      options.path = output.path;
-      options.link_type = config_.link_type;
-      sink = AsSink(FileSink::Open(options, stats, clock_));
-      break;
-    }
-    case OutputSpec::Kind::kStdout: {
-      StreamOptions options;
-      options.link_type = config_.link_type;
-      options.meanwhile = meanwhile;
-      sink = AsSink(StreamSink::Open(options, stats, clock_, stop_));
-      break;
-    }
-  }
-  if (!sink.ok() || config_.outputs.size() == 1) {
-    return sink;
-  }
-  return Queue(sink.Take(), output, stats);
-}
-
-Result<std::unique_ptr<PacketSink>> ReceiverPipeline::Queue(std::unique_ptr<PacketSink> sink,
-                                                            const OutputSpec& output,
-                                                            SinkStats* stats) {
-  QueueOptions options;
-  options.max_bytes = config_.queue_bytes;
-  options.waiter = &stats_.heartbeat;
-  options.meanwhile = this;
-  options.policy =
-      output.kind == OutputSpec::Kind::kFifo && config_.overflow == OverflowChoice::kBlock
-          ? OverflowPolicy::kBlock
-          : OverflowPolicy::kDrop;
-  return AsSink(QueuedSink::Start(std::move(sink), options, stats, clock_, stop_));
 }
 
 void ReceiverPipeline::WatchThreads() {

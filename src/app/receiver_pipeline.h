@@ -65,9 +65,6 @@ class ReceiverPipeline final : private Meanwhile {
 
  private:
   Status ReadKeys(PullOptions* options);
-  Result<std::unique_ptr<PacketSink>> OpenSink(const OutputSpec& output, SinkStats* stats);
-  Result<std::unique_ptr<PacketSink>> Queue(std::unique_ptr<PacketSink> sink,
-                                            const OutputSpec& output, SinkStats* stats);
   void WatchThreads();
   Status StartMetrics();
   HealthReport Readiness() const;

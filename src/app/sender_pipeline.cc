@@ -70,7 +70,7 @@ Status SenderPipeline::ReadKeys() {
   if (!server.ok()) {
     return server.error();
   }
-  Log(LogLevel::kInfo, "encrypting; this sender's public key is " + own.value().public_key);
+  LogEncryption("sender", own.value().public_key);
   keys_ = CurveClientKeys{own.Take(), server.Take()};
   return {};
 }

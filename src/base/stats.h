@@ -138,7 +138,8 @@ struct ConnectionStats {
   Gauge authorized_keys;
 };
 
-/// The receiver's decoder.  Written by the decoder thread alone, but for `connections` and `memory`.
+/// The receiver's decoder.  Written by the decoder thread alone, but for `connections` and
+/// `memory`.
 struct ReceiverStats {
   ReasonCounters<RejectReason> rejected_frames;
   Counter received_bytes;  ///< wire bytes of all frames, refused ones included

@@ -67,9 +67,9 @@ class SenderTable {
 
   /// Up to where a stream was received.
   struct Position {
-    std::string name;            ///< of its sender
+    std::string name;  ///< of its sender
     uint64_t stream_id = 0;
-    uint64_t next_ordinal = 0;   ///< of the first packet that has not arrived
+    uint64_t next_ordinal = 0;  ///< of the first packet that has not arrived
   };
 
   /// The positions of all streams that are remembered, by name.

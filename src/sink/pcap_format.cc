@@ -75,8 +75,8 @@ RecordBoundary LastBoundary(std::span<const uint8_t> records, uint64_t limit) {
 }
 
 RecordBlockPtr Compact(RecordBlockPtr block) {
-  const size_t wasted = std::max(block->storage.capacity(), block->records.size()) -
-                        block->records.size();
+  const size_t wasted =
+      std::max(block->storage.capacity(), block->records.size()) - block->records.size();
   if (wasted <= std::max(block->records.size(), kSmallBlockBytes)) {
     return block;
   }

@@ -26,9 +26,8 @@ std::optional<short> WaitWritable(int fd, Nanoseconds timeout, const StopEvent& 
     timeout = std::min({timeout, stop.deadline() - start, kDeadlineCheck});
   }
   // Once raised, the event stays readable and would turn the wait into a spin.
-  std::array<pollfd, 3> waits = {pollfd{fd, POLLOUT, 0},
-                                 pollfd{stopping ? -1 : stop.fd(), POLLIN, 0},
-                                 pollfd{-1, POLLIN, 0}};
+  std::array<pollfd, 3> waits = {
+      pollfd{fd, POLLOUT, 0}, pollfd{stopping ? -1 : stop.fd(), POLLIN, 0}, pollfd{-1, POLLIN, 0}};
   bool over = false;
   for (Nanoseconds now = start; !over; now = clock.MonotonicNow()) {
     stats->heartbeat.Beat(now);

@@ -90,13 +90,13 @@ class ConnectionGuard {
   ZmqSocketHandle questions_;  // ZAP's
   SocketMonitor* monitor_ = nullptr;
   const size_t max_connections_;
-  UniqueFd stop_;                                        // eventfd
-  UniqueFd leave_;                                       // eventfd
-  UniqueFd all_left_event_;                              // eventfd
+  UniqueFd stop_;            // eventfd
+  UniqueFd leave_;           // eventfd
+  UniqueFd all_left_event_;  // eventfd
   std::atomic<bool> all_left_{false};
   bool asked_to_leave_ = false;
-  bool looked_before_ = false;  // and found nobody
-  int listener_ = -1;           // ZeroMQ's
+  bool looked_before_ = false;                           // and found nobody
+  int listener_ = -1;                                    // ZeroMQ's
   std::map<int, Peer> peers_;                            // by descriptor
   size_t inside_ = 0;                                    // those of them that were not cut off
   std::unordered_map<std::string, size_t> inside_from_;  // the same, by address

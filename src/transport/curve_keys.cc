@@ -29,7 +29,9 @@ Error Unreadable(const std::string& path, std::string_view why) {
 }
 
 Error NoCurve() {
-  return RuntimeError("this ZeroMQ library was built without encryption (CURVE); install one with");
+  return RuntimeError(
+      "this ZeroMQ library was built without encryption (CURVE); install a "
+      "libzmq built with libsodium");
 }
 
 // Opens without waiting for the writer of a FIFO that stands in the file's place.

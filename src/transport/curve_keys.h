@@ -43,7 +43,7 @@ Result<CurveKeyPair> ReadSecretKey(const std::string& path);
 /// Errors:  kConfig when the file cannot be read or holds no key.
 Result<std::string> ReadPublicKey(const std::string& path);
 
-/// Writes DIR/NAME.key, for its owner's eyes only, and DIR/NAME.pub; makes DIR if it is missing.
+/// Writes DIR/NAME.key, with mode 0600, and DIR/NAME.pub; makes DIR if it is missing.
 /// Errors:  kConfig when one of them is there already (neither is touched then) or cannot be
 ///          written, in which case neither is left behind.
 Status WriteNewKeys(const std::string& directory, const std::string& name,

@@ -12,8 +12,8 @@
 namespace pcap_zmq {
 
 /// Lets nobody in any more who is not in yet: from here on the kernel drops what comes to the
-/// listening TCP socket `fd`, which the peer takes for a lost packet and sends again a second later,
-/// when another program may listen.  Does nothing to sockets of other kinds.
+/// listening TCP socket `fd`, which the peer takes for a lost packet and sends again a second
+/// later, when another program may listen.  Does nothing to sockets of other kinds.
 ///
 /// Closing the socket would not do: ZeroMQ then closes the accepted connections as well, and throws
 /// away what they have sent (zeromq/libzmq issue 3317).
@@ -48,8 +48,8 @@ class QuietWatch {
 /// Threads: one.
 class Farewell {
  public:
-  /// Closes our half of `fd`, if it still leads to `address`: ZeroMQ may have closed it, and another
-  /// connection have its number.
+  /// Closes our half of `fd`, if it still leads to `address`: ZeroMQ may have closed it, and
+  /// another connection have its number.
   Farewell(int fd, const std::string& address);
 
   /// Lets the peer's farewell in once all before it was read; call it every few milliseconds.

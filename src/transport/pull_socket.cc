@@ -38,8 +38,9 @@ void CutConnection(zmq_msg_t* message) {
 }
 
 // libzmq 4.3.4 gives up a connection whose other end has closed while its messages find no place,
-// and loses what the kernel still holds.  Over TCP only a receiver that leaves is told of that end in
-// such a moment (Farewell); over ipc: it always is, so there is a place for all that is read at once.
+// and loses what the kernel still holds.  Over TCP only a receiver that leaves is told of that end
+// in such a moment (Farewell); over ipc: it always is, so there is a place for all that is read at
+// once.
 int BufferFrames(const PullOptions& options) {
   constexpr int kAllOfABatch = 256;
   return options.endpoint.starts_with("ipc:") ? std::max(options.buffer_frames, kAllOfABatch)

@@ -18,8 +18,8 @@ SocketMonitor::SocketMonitor(const ZmqContext& context, void* socket) : socket_(
   const std::string address = "inproc://monitor-" + std::to_string(next_number++);
   constexpr int kEvents = ZMQ_EVENT_CONNECTED | ZMQ_EVENT_CONNECT_DELAYED |
                           ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_LISTENING | ZMQ_EVENT_ACCEPTED |
-                          ZMQ_EVENT_DISCONNECTED |
-                          ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+                          ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
+                          ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                           ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
   events_.reset(zmq_socket(context.handle(), ZMQ_PAIR));
   if (events_ == nullptr || zmq_socket_monitor(socket, address.c_str(), kEvents) != 0) {

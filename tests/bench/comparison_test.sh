@@ -22,7 +22,7 @@ trap 'rm -rf "$directory"' EXIT
 "$compare" --quick --window 2 --build-dir "$build" --json "$directory/figures.json" \
   --svg "$directory/chart.svg" >"$directory/table"
 cat "$directory/table"
-for contender in bare pipe; do
+for contender in bare pipe pipe-curve; do
   grep -Eq "^\| +$contender \|" "$directory/table" || {
     echo "the table has no line for $contender"
     exit 1
@@ -32,6 +32,7 @@ grep -q "1st second us" "$directory/table" || {
   echo "the table does not tell what the start costs"
   exit 1
 }
+grep -q "^encrypted to plain, 128 B, 20,000 pps: " "$directory/table"
 python3 - "$directory/figures.json" <<'END'
 import json
 import sys
@@ -39,12 +40,20 @@ import sys
 with open(sys.argv[1], encoding="utf-8") as file:
     rows = json.load(file)["medians"]["128 B, 20,000 pps"]
 for name, row in rows.items():
-    for figure in ("delivered_pps", "sender_ns", "receiver_ns", "p50", "p99"):
+    for figure in ("delivered_pps", "delivered_bps", "sender_ns", "receiver_ns", "p50", "p99"):
         assert row[figure] > 0, f"{name}: {figure} is {row[figure]}"
     # A machine under load may let nothing through in a second.
     assert row["start_ns"] is None or row["start_ns"] > 0, f"{name}: {row['start_ns']}"
 END
 grep -q '^<svg ' "$directory/chart.svg"
+"$compare" --connection 8 --rounds 1 --build-dir "$build" >"$directory/connection"
+cat "$directory/connection"
+for way in "in the clear" encrypted; do
+  grep -Eq "^one connection, 65,000 B, $way: [1-9]" "$directory/connection" || {
+    echo "no rate is told of a connection $way"
+    exit 1
+  }
+done
 if "$compare" --contenders nobody >"$directory/said" 2>&1; then
   echo "an unknown contender is accepted"
   exit 1

@@ -26,6 +26,8 @@ for program in pcap-zmq-send pcap-zmq-recv pcap-zmq-keygen; do
     grep -qF "$program $2" <("$prefix/bin/$program" --version)
 done
 expect "README.md is installed" test -s "$prefix/share/doc/pcap-zmq-pipe/README.md"
+expect "CHANGELOG.md is installed, and has a section for this version" \
+  grep -q "^## $2" "$prefix/share/doc/pcap-zmq-pipe/CHANGELOG.md"
 expect "LICENSE is installed" test -s "$prefix/share/doc/pcap-zmq-pipe/LICENSE"
 expect "no static library is installed" test -z "$(find "$prefix" -name '*.a')"
 expect "no header is installed" test -z "$(find "$prefix" -name '*.h')"

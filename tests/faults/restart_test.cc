@@ -82,9 +82,8 @@ TEST_F(Restart, PlannedRestartsLoseNothingThatWasForAFile) {
   generator_->StartSending(rate_);
   for (uint64_t i = 0; i < restarts_; ++i) {
     const double before = IdsMetric("sink_packets_total");
-    ASSERT_TRUE(WaitUntil([&] {
-      return IdsMetric("sink_packets_total") - before > static_cast<double>(rate_) / 4;
-    }));
+    ASSERT_TRUE(WaitUntil(
+        [&] { return IdsMetric("sink_packets_total") - before > static_cast<double>(rate_) / 4; }));
     StopReceiver();
     files.push_back(dir_.File(std::to_string(i + 1) + ".pcap"));
     ASSERT_NO_FATAL_FAILURE(StartIdsTo({"file:" + files.back()}));
@@ -107,8 +106,9 @@ TEST_F(Restart, WhatAReaderThatHangsCostsIsNamed) {
   UseLargePackets();
   ASSERT_NO_FATAL_FAILURE(StartPipe(rate_, {}, {"--drain-timeout", "200ms"}));
   reader_->Signal(SIGSTOP);
-  ASSERT_TRUE(WaitUntil(
-      [&] { return IdsMetric("memory_bytes", {{"holder", "inbox"}}) > 4 * 1024 * 1024; }));
+  ASSERT_TRUE(WaitUntil([&] {
+    return IdsMetric("memory_bytes", {{"holder", "inbox"}}) > 4 * 1024 * 1024;
+  }));
   StopReceiver();
   const uint64_t dropped = LastWord("\\(shutdown ([0-9]+)\\)");
   const uint64_t up_to = LastWord("received up to packet ([0-9]+) of gateway");

@@ -11,6 +11,7 @@
 
 #include "tests/integration/pipe_fixture.h"
 #include "tests/integration/wire_peer.h"
+#include "tests/support/sanitized.h"
 
 namespace pcap_zmq::testing {
 namespace {
@@ -237,6 +238,43 @@ TEST_F(Encryption, AReceiverThatAnybodyCanReachSaysSo) {
   receiver_ = StartReceiver({}, fifo_, "tcp://0.0.0.0:5555");
   ASSERT_NE(receiver_, nullptr);
   EXPECT_TRUE(receiver_->WaitForStderr("warning: anybody who reaches tcp://0.0.0.0:5555"));
+}
+
+TEST_F(Encryption, BothEndsNameTheCryptoLibraryOfLibzmqWhenTheyStart) {
+  ASSERT_TRUE(MakeKeys("gw-1"));
+  Authorize("gw-1");
+  StartReceiverWithKeys();
+  sender_ = StartSenderAs("gw-1");
+  ASSERT_NE(sender_, nullptr);
+  for (Process* program : {receiver_.get(), sender_.get()}) {
+    EXPECT_TRUE(program->WaitForStderr("encrypting with libsodium; this "));
+    EXPECT_EQ(program->Stderr().find("tweetnacl"), std::string::npos) << program->Stderr();
+  }
+}
+
+TEST_F(Encryption, BothEndsWarnOfALibzmqThatWasBuiltWithoutLibsodium) {
+  if (kSanitized) {
+    GTEST_SKIP() << "a sanitizer's runtime wants to be loaded before the other libzmq";
+  }
+  ASSERT_TRUE(MakeKeys("gw-1"));
+  Process::Options with_stub;
+  with_stub.env = {std::string("LD_PRELOAD=") + PCAP_ZMQ_WITHOUT_SODIUM};
+  const std::vector<Arguments> commands = {
+      {PCAP_ZMQ_RECV_PROGRAM, "--metrics", "off", "--curve-key", keys_ + "/receiver.key",
+       "--authorized-keys", authorized_, TcpEndpoint(), fifo_},
+      {PCAP_ZMQ_SEND_PROGRAM, "--metrics", "off", "--curve-key", keys_ + "/gw-1.key",
+       "--server-key", keys_ + "/receiver.pub", "0", TcpEndpoint()}};
+  for (const Arguments& command : commands) {
+    auto program = Process::Start(command, with_stub);
+    ASSERT_TRUE(program.ok()) << program.error().message;
+    EXPECT_TRUE(program.value()->WaitForStderr("encrypting with tweetnacl; this "));
+    EXPECT_TRUE(
+        program.value()->WaitForStderr(std::string("warning: ") + PCAP_ZMQ_WITHOUT_SODIUM +
+                                       " was built without libsodium and encrypts with tweetnacl"))
+        << program.value()->Stderr();
+    EXPECT_TRUE(program.value()->WaitForStderr(TcpEndpoint())) << "the start's last line";
+    Terminate(program.value().get());
+  }
 }
 
 TEST_F(Encryption, SendersThatShareAGroupsKeyAreToldApartByWhatTheyCallThemselves) {

@@ -191,8 +191,8 @@ TEST_F(QueuedSinkTest, WhoWaitsForRoomAndWhoWaitsForAReaderAreBothAlive) {
 }
 
 TEST_F(QueuedSinkTest, AnOutputThatMayDropGivesUpItsOldestWhenMemoryIsNeeded) {
-  auto sink = Start(std::make_unique<GatedSink>(&gate_, &stats_), OverflowPolicy::kDrop,
-                    size_t{1} << 20);
+  auto sink =
+      Start(std::make_unique<GatedSink>(&gate_, &stats_), OverflowPolicy::kDrop, size_t{1} << 20);
   for (uint32_t i = 0; i < 50; i += 10) {
     sink->Deliver(NumberedBlock(i, 10));
   }
@@ -210,8 +210,8 @@ TEST_F(QueuedSinkTest, AnOutputThatMayDropGivesUpItsOldestWhenMemoryIsNeeded) {
 }
 
 TEST_F(QueuedSinkTest, WhatOthersHoldAsWellIsNotGivenUp) {
-  auto sink = Start(std::make_unique<GatedSink>(&gate_, &stats_), OverflowPolicy::kDrop,
-                    size_t{1} << 20);
+  auto sink =
+      Start(std::make_unique<GatedSink>(&gate_, &stats_), OverflowPolicy::kDrop, size_t{1} << 20);
   sink->Deliver(NumberedBlock(0, 10));
   gate_.WaitForTheSink();
   // Large enough not to be copied.
@@ -226,8 +226,8 @@ TEST_F(QueuedSinkTest, WhatOthersHoldAsWellIsNotGivenUp) {
 }
 
 TEST_F(QueuedSinkTest, AnOutputThatBlocksGivesUpNothing) {
-  auto sink = Start(std::make_unique<GatedSink>(&gate_, &stats_), OverflowPolicy::kBlock,
-                    size_t{1} << 20);
+  auto sink =
+      Start(std::make_unique<GatedSink>(&gate_, &stats_), OverflowPolicy::kBlock, size_t{1} << 20);
   for (uint32_t i = 0; i < 50; i += 10) {
     sink->Deliver(NumberedBlock(i, 10));
   }

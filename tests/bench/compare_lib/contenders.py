@@ -5,7 +5,8 @@ import os
 import shutil
 import subprocess
 
-from compare_lib.lab import BenchError, Process, free_tcp_port, group_is_bound, tcp_is, wait_for
+from compare_lib.lab import (BenchError, Process, free_tcp_port, group_is_bound, run, tcp_is,
+                             wait_for)
 
 GROUP = 5
 _build = os.path.join("build", "bench")
@@ -76,16 +77,40 @@ def bare_at_once(lab, _rate, _size):
     return _bare(lab, 1)
 
 
-def _pipe(*options, groups=str(GROUP)):
+def _keys(lab):
+    """Makes a pair of keys for each end; their options: (the receiver's, the sender's)."""
+    keys = os.path.join(lab.directory, "keys")
+    authorized = os.path.join(keys, "authorized")
+    os.makedirs(authorized)
+    run(pipe("keygen"), keys, "receiver")
+    run(pipe("keygen"), keys, "sender")
+    shutil.copy(os.path.join(keys, "sender.pub"), authorized)
+    return (("--curve-key", os.path.join(keys, "receiver.key"), "--authorized-keys", authorized),
+            ("--curve-key", os.path.join(keys, "sender.key"),
+             "--server-key", os.path.join(keys, "receiver.pub")))
+
+
+def pipe_receiver(lab, encrypted):
+    """Starts meter and receiver: (the sides, the receiver's port, the sender's options)."""
+    fifo, meter = start_meter(lab)
+    sides = Sides(meter)
+    receiver_keys, sender_keys = _keys(lab) if encrypted else ((), ())
+    port = free_tcp_port()
+    sides.receiver = [Process([pipe("recv"), "--metrics", "off", *receiver_keys,
+                               f"tcp://127.0.0.1:{port}", fifo], lab)]
+    wait_for("the receiver", lambda: tcp_is(port, "0A"))
+    return sides, port, sender_keys
+
+
+def pipe_sender(lab, port, source, *options):
+    return Process([pipe("send"), "--metrics", "off", *options, source,
+                    f"tcp://127.0.0.1:{port}"], lab)
+
+
+def _pipe(*options, groups=str(GROUP), encrypted=False):
     def start(lab, _rate, _size):
-        fifo, meter = start_meter(lab)
-        sides = Sides(meter)
-        port = free_tcp_port()
-        endpoint = f"tcp://127.0.0.1:{port}"
-        sides.receiver = [Process([pipe("recv"), "--metrics", "off", endpoint, fifo], lab)]
-        wait_for("the receiver", lambda: tcp_is(port, "0A"))
-        sides.sender = [Process([pipe("send"), "--metrics", "off", *options, groups, endpoint],
-                                lab)]
+        sides, port, keys = pipe_receiver(lab, encrypted)
+        sides.sender = [pipe_sender(lab, port, groups, *options, *keys)]
         for group in groups.split(","):
             wait_for("the NFLOG group", lambda group=group: group_is_bound(int(group)))
         wait_for("the connection", lambda: tcp_is(port, "01"))
@@ -116,6 +141,7 @@ CONTENDERS = {
     "bare": bare,
     "bare-1": bare_at_once,
     "pipe": _pipe("--lwm", "0", "--hwm", "0"),
+    "pipe-curve": _pipe("--lwm", "0", "--hwm", "0", encrypted=True),
     "pipe-zlib": _pipe("--lwm", "1KiB/s", "--hwm", "0", "--codec", "zlib"),
     "pipe-zstd": _pipe("--lwm", "1KiB/s", "--hwm", "0", "--codec", "zstd"),
     "tcpdump": tcpdump,
@@ -128,6 +154,7 @@ EXPLAINED = {
     "bare": "the bare path, with kernel batches of about 1 ms",
     "bare-1": "the bare path, each packet at once (threshold 1)",
     "pipe": "pcap-zmq-pipe as it is, passing everything",
+    "pipe-curve": "pcap-zmq-pipe, passing everything, encrypted",
     "pipe-zlib": "pcap-zmq-pipe, squashing with zlib",
     "pipe-zstd": "pcap-zmq-pipe, squashing with zstd",
     "tcpdump": "tcpdump -i nflog -U -w - | nc, and nc on the other side",
@@ -147,7 +174,8 @@ def missing(name):
 
 
 def check_built():
-    for program in (bench("load"), bench("meter"), pipe("send"), pipe("recv")):
+    for program in (bench("load"), bench("meter"), pipe("send"), pipe("recv"),
+                    pipe("keygen")):
         if not os.access(program, os.X_OK):
             raise BenchError(f"{program} is missing; was that directory built with "
                              "PCAP_ZMQ_BENCHMARKS or BUILD_TESTING?")

@@ -23,6 +23,7 @@ class Run:
     def __init__(self):
         self.offered_pps = None
         self.delivered_pps = None
+        self.delivered_bps = None
         self.loss = None
         self.start_ns = None
         self.sender_ns = None
@@ -104,6 +105,7 @@ def _figures(sides, sent, early, counted, cost):
     if counted["packets"] == 0:
         raise BenchError("not a packet came through")
     run.delivered_pps = counted["packets"] / counted["seconds"]
+    run.delivered_bps = counted["bytes"] / counted["seconds"]
     run.sender_ns = sender / counted["packets"]
     run.receiver_ns = receiver / counted["packets"]
     run.latency_ns = {key: counted[f"{key}_ns"] for key in ("p50", "p99", "max")}

@@ -26,23 +26,24 @@ CELLS = (
     Cell(128, 20, ("bare-1", "pipe"), 3, 3.0),
     Cell(128, 1_000, ("bare-1", "pipe"), 5, 1.0),
     Cell(128, 20_000, ("bare", "bare-1", "pipe"), 5, 1.0),
-    Cell(128, 100_000, ("null", "bare", "pipe", "tcpdump"), 5, 1.0),
-    Cell(1_400, 100_000, ("null", "bare", "pipe", "tcpdump"), 5, 1.0),
+    Cell(128, 100_000, ("null", "bare", "pipe", "pipe-curve", "tcpdump"), 5, 1.0),
+    Cell(1_400, 100_000, ("null", "bare", "pipe", "pipe-curve", "tcpdump"), 5, 1.0),
     Cell(1_400, 20_000, ("bare", "pipe", "pipe-zlib", "pipe-zstd"), 1, 1.0),
     Cell(64, 0, ("bare", "pipe"), 1, 1.0),
     Cell(512, 0, ("bare", "pipe"), 1, 1.0),
-    Cell(1_400, 0, ("bare", "pipe"), 1, 1.0),
-    Cell(65_000, 0, ("bare", "pipe"), 1, 1.0),
+    Cell(1_400, 0, ("bare", "pipe", "pipe-curve"), 1, 1.0),
+    Cell(65_000, 0, ("bare", "pipe", "pipe-curve"), 1, 1.0),
 )
 
-QUICK = (Cell(128, 20_000, ("bare", "pipe"), 1, 0.5),)
+QUICK = (Cell(128, 20_000, ("bare", "pipe", "pipe-curve"), 1, 0.5),)
 
 PUMPS = (Cell(128, 0, ("one-pump", "two-pumps"), 5, 2.0),)
 
 
 def full_plan():
     """Every size at every rate, with everybody."""
-    everybody = ("null", "bare", "bare-1", "pipe", "pipe-zlib", "pipe-zstd", "tcpdump")
+    everybody = ("null", "bare", "bare-1", "pipe", "pipe-curve", "pipe-zlib", "pipe-zstd",
+                 "tcpdump")
     return tuple(Cell(size, rate, everybody, 3, 3.0 if rate == 20 else 1.0)
                  for size in SIZES for rate in RATES)
 

@@ -5,8 +5,8 @@ import statistics
 
 CODEC_SPEED = 0.85
 
-FIGURES = ("offered_pps", "delivered_pps", "loss", "start_ns", "sender_ns", "receiver_ns",
-           "sender_core", "receiver_core", "sender_rss", "receiver_rss")
+FIGURES = ("offered_pps", "delivered_pps", "delivered_bps", "loss", "start_ns", "sender_ns",
+           "receiver_ns", "sender_core", "receiver_core", "sender_rss", "receiver_rss")
 
 
 def median(values):
@@ -47,6 +47,11 @@ def both_sides(run):
     return None if run.receiver_ns is None else run.sender_ns + run.receiver_ns
 
 
+# What is told of two contenders of a cell beside the goals, and whose CPU.
+PAIRS = (("two pumps to one", "two-pumps", "one-pump", sender),
+         ("encrypted to plain", "pipe-curve", "pipe", both_sides))
+
+
 def ratio(contenders, name, other, cost):
     """Median over the rounds of one contender's cost over another's in the same round."""
     pairs = zip(contenders.get(name, ()), contenders.get(other, ()))
@@ -62,6 +67,7 @@ COLUMNS = (
     ("", lambda name, row: name),
     ("offered/s", lambda name, row: _number(row["offered_pps"], digits=0)),
     ("delivered/s", lambda name, row: _number(row["delivered_pps"], digits=0)),
+    ("MiB/s", lambda name, row: _number(row["delivered_bps"], 1 << 20, 0)),
     ("loss %", lambda name, row: _number(row["loss"], 0.01)),
     ("1st second us", lambda name, row: _number(row["start_ns"], 1e3)),
     ("1st second to bare", lambda name, row: _number(row["start_to_bare"])),
@@ -140,9 +146,9 @@ def goal_lines(results, codecs):
         yield (f"{codec['codec']} speed to the bare library: {codec['speed_ratio']:.2f}, {verdict} "
                f"{CODEC_SPEED} ({codec['mib_per_s']:,.0f} MiB/s); bytes {codec['bytes']:,} of "
                f"{codec['raw_bytes']:,}, bare {codec['bare_bytes']:,}")
-    pumps = [(cell, runs) for cell, runs in results.items() if "two-pumps" in runs]
-    for cell, runs in pumps:
-        delivered = ratio(runs, "two-pumps", "one-pump", lambda run: run.delivered_pps)
-        cost = ratio(runs, "two-pumps", "one-pump", sender)
-        if delivered is not None:
-            yield f"two pumps to one, {cell}: {delivered:.2f} delivered, {cost:.2f} CPU a packet"
+    for what, name, other, cost in PAIRS:
+        for cell, runs in results.items():
+            delivered = ratio(runs, name, other, lambda run: run.delivered_pps)
+            if delivered is not None:
+                yield (f"{what}, {cell}: {delivered:.2f} delivered, "
+                       f"{ratio(runs, name, other, cost):.2f} CPU a packet")

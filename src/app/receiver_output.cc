@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#include "app/receiver_output.h"
+
+#include <utility>
+
+#include "sink/fifo_sink.h"
+#include "sink/file_sink.h"
+#include "sink/queued_sink.h"
+#include "sink/stream_sink.h"
+
+namespace pcap_zmq {
+namespace {
+
+template <typename Sink>
+Result<std::unique_ptr<PacketSink>> AsSink(Result<std::unique_ptr<Sink>> sink) {
+  if (!sink.ok()) {
+    return sink.error();
+  }
+  return std::unique_ptr<PacketSink>(sink.Take());
+}
+
+// `meanwhile` may be null.
+Result<std::unique_ptr<PacketSink>> OpenSink(const ReceiverConfig& config, const OutputSpec& output,
+                                             const OutputContext& context, Meanwhile* meanwhile) {
+  switch (output.kind) {
+    case OutputSpec::Kind::kFifo: {
+      FifoOptions options;
+      options.path = output.path;
+      options.link_type = config.link_type;
+      options.pipe_bytes = static_cast<int>(config.pipe_size);
+      options.meanwhile = meanwhile;
+      return AsSink(FifoSink::Open(options, context.stats, context.clock, context.stop));
+    }
+    case OutputSpec::Kind::kFile: {
+      FileSinkOptions options;
+      options.path = output.path;
+      options.link_type = config.link_type;
+      return AsSink(FileSink::Open(options, context.stats, context.clock));
+    }
+    case OutputSpec::Kind::kStdout:
+      break;
+  }
+  StreamOptions options;
+  options.link_type = config.link_type;
+  options.meanwhile = meanwhile;
+  return AsSink(StreamSink::Open(options, context.stats, context.clock, context.stop));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PacketSink>> OpenOutput(const ReceiverConfig& config,
+                                               const OutputSpec& output,
+                                               const OutputContext& context) {
+  if (config.outputs.size() == 1) {
+    return OpenSink(config, output, context, context.meanwhile);
+  }
+  auto sink = OpenSink(config, output, context, nullptr);
+  if (!sink.ok()) {
+    return sink;
+  }
+  QueueOptions options;
+  options.max_bytes = config.queue_bytes;
+  options.waiter = context.deliverer;
+  options.meanwhile = context.meanwhile;
+  options.policy =
+      output.kind == OutputSpec::Kind::kFifo && config.overflow == OverflowChoice::kBlock
+          ? OverflowPolicy::kBlock
+          : OverflowPolicy::kDrop;
+  return AsSink(
+      QueuedSink::Start(sink.Take(), options, context.stats, context.clock, context.stop));
+}
+
+}  // namespace pcap_zmq
