@@ -181,8 +181,9 @@ TEST_F(EndpointLanesTest, WhatOneThatIsGoneDoesNotTakeInTimeIsDropped) {
     EXPECT_LE(clock_.MonotonicNow() - gone_at, 11 * kNanosPerSecond);
     EXPECT_EQ(Dropped(DropReason::kEndpointGone), waiting);
     EXPECT_EQ(stats_.buffered_packets.Value(), 0);
-    EXPECT_EQ(stats_.buffered_bytes.Value(), 0);
   });
+  // A control frame may just be on its way to the one that is left.
+  script_.Until([this] { return stats_.buffered_bytes.Value() == 0; });
   const auto pump = MakeWatchedPump(Options(), 2);
   pump->Run(kDrain);
   EXPECT_GT(waiting, 16U);

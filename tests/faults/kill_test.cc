@@ -162,8 +162,9 @@ TEST_F(Kill, EitherSideKilledAtRandomMomentsTakesOnlyWhatItHeldWithIt) {
 // The receiver leaves its connection alone then.  libzmq 4.3.4 would abort it when a heartbeat
 // falls due after the other end was closed.
 TEST_F(Kill, SenderKilledWhileTheReaderHangsEndsNobodyElse) {
+  const Arguments small = {"--zmq-buffer-bytes", "16MiB"};
   UseLargePackets();
-  ASSERT_NO_FATAL_FAILURE(StartPipe(kRate, {}, {"--memory", "32MiB"}));
+  ASSERT_NO_FATAL_FAILURE(StartPipe(kRate, small, {"--memory", "32MiB"}));
   Round round;
   round.before = Settle();
   generator_->StartSending(kRate);
@@ -171,7 +172,7 @@ TEST_F(Kill, SenderKilledWhileTheReaderHangsEndsNobodyElse) {
   ASSERT_TRUE(WaitUntil([] { return GatewayMetric("buffered_packets") > 2000; }));
   const uint64_t read = reader_->distinct();
   sender_->Kill();
-  ASSERT_NO_FATAL_FAILURE(StartGateway());
+  ASSERT_NO_FATAL_FAILURE(StartGateway(small));
   round.unread = (generator_->sent() - round.before.generated) - (read - round.before.read);
   // Longer than heartbeats are apart.
   ASSERT_TRUE(WaitForTraffic(5 * kRate));
