@@ -46,6 +46,8 @@ class PumpTest : public ::testing::Test {
   std::unique_ptr<PullSocket> Bind(int number = 0) {
     PullOptions options;
     options.endpoint = Endpoint(number);
+    // What a pump sends waits here until it has ended.
+    options.buffer_frames = 1000;
     auto pull = PullSocket::Bind(context_, options, &receiver_stats_);
     EXPECT_TRUE(pull.ok()) << pull.error().message;
     return pull.ok() ? pull.Take() : nullptr;
