@@ -108,7 +108,8 @@ class ScriptedSource final : public PacketSource {
   size_t BatchBytes() const override { return size_t{4} * 1024 * 1024; }
 
   void FollowRate(Nanoseconds now) override {
-    EXPECT_EQ(now, clock_->MonotonicNow());
+    // A test may turn the clock in a thread of its own.
+    EXPECT_LE(now, clock_->MonotonicNow());
     followed_at_.push_back(now);
   }
   /// When the pump had it follow the rate.
