@@ -23,7 +23,7 @@ constexpr char kZapDomain[] = "pcap-zmq";
 // ZeroMQ reads this much at once and leaves messages where they were read, if they fit, in a piece
 // of memory which one of them may keep (libzmq's decoder_allocators.cpp).
 constexpr size_t kZmqBatch = 8192;
-constexpr size_t kZmqBatchMemory = 18 * 1024;
+constexpr size_t kZmqBatchMemory = size_t{18} * 1024;
 
 // ZeroMQ asks about a key only when a connection is made.  The descriptor is ZeroMQ's, and another
 // connection may have it by now; but only one from the same address is cut, and a sender that is
