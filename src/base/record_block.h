@@ -5,8 +5,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "base/byte_io.h"
 #include "base/clock.h"
@@ -38,6 +41,14 @@ inline Nanoseconds RecordTimestamp(const uint8_t* header) {
 }
 
 using RecordBlockPtr = std::shared_ptr<const RecordBlock>;
+
+/// Who takes blocks as they are made.
+using BlockTaker = std::function<void(RecordBlockPtr)>;
+
+/// Appends blocks to `blocks`, which outlives it.
+inline BlockTaker AppendTo(std::vector<RecordBlockPtr>* blocks) {
+  return [blocks](RecordBlockPtr block) { blocks->push_back(std::move(block)); };
+}
 
 /// Bytes that the record at `header` takes, its header included.
 inline size_t RecordSize(const uint8_t* header) {

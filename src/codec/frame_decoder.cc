@@ -20,11 +20,10 @@ FrameDecoder::FrameDecoder(SenderTable* senders, ReceiverStats* stats)
       zstd_(MakeZstdDecompressor()),
       legacy_(&pool_) {}
 
-void FrameDecoder::Decode(Frame message, std::vector<RecordBlockPtr>* out,
-                          const SenderKey& sender_key) {
+void FrameDecoder::Decode(Frame message, const BlockTaker& take, const SenderKey& sender_key) {
   stats_->received_bytes.Add(message.size());
   if (!message.empty() && message.data()[0] <= kLegacySquashedTag) {
-    DecodeLegacy(message, out, sender_key);
+    DecodeLegacy(message, take, sender_key);
     return;
   }
   RejectReason reason{};
@@ -36,13 +35,13 @@ void FrameDecoder::Decode(Frame message, std::vector<RecordBlockPtr>* out,
   } else if (header->control) {
     DecodeControl(*header, message, sender_key);
   } else {
-    DecodeData(*header, std::move(message), out, sender_key);
+    DecodeData(*header, std::move(message), take, sender_key);
   }
 }
 
-void FrameDecoder::DecodeLegacy(const Frame& message, std::vector<RecordBlockPtr>* out,
+void FrameDecoder::DecodeLegacy(const Frame& message, const BlockTaker& take,
                                 const SenderKey& sender_key) {
-  const LegacyDecoder::Outcome outcome = legacy_.Decode(message.bytes(), out);
+  const LegacyDecoder::Outcome outcome = legacy_.Decode(message.bytes(), take);
   if (outcome.damaged) {
     Reject(RejectReason::kLegacy);
   }
@@ -79,8 +78,8 @@ bool FrameDecoder::Unpack(const FrameHeader& header, const Frame& message, Frame
   return false;
 }
 
-void FrameDecoder::DecodeData(const FrameHeader& header, Frame message,
-                              std::vector<RecordBlockPtr>* out, const SenderKey& sender_key) {
+void FrameDecoder::DecodeData(const FrameHeader& header, Frame message, const BlockTaker& take,
+                              const SenderKey& sender_key) {
   size_t payload_at = kFrameHeaderBytes;
   if (header.codec != Codec::kPlain) {
     Frame unpacked;
@@ -109,7 +108,7 @@ void FrameDecoder::DecodeData(const FrameHeader& header, Frame message,
   block->link_type = header.link_type;
   block->oldest_timestamp = RecordTimestamp(payload.data());
   block->storage = std::move(message);
-  out->push_back(std::move(block));
+  take(std::move(block));
 }
 
 }  // namespace pcap_zmq

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/frame.h"
@@ -25,17 +26,21 @@ class FrameDecoder {
   /// `senders` and `stats` outlive the decoder; blocks that it makes may outlive it.
   FrameDecoder(SenderTable* senders, ReceiverStats* stats);
 
-  /// Decodes one message, appending its packets to `out`: nothing for control frames and refused
-  /// ones.  `sender_key` is its sender's, where senders have keys.
+  /// Decodes one message, handing its packets to `take`: nothing for control frames and refused
+  /// ones.  A large message of 2012 comes in many blocks, each of which is made when the one before
+  /// was taken.  `sender_key` is its sender's, where senders have keys.
   /// Owns:    takes `message`; a plain frame's block keeps it, without a copy.
   /// Errors:  none; damage is counted in the stats, and packets lost by it in the sender table.
-  void Decode(Frame message, std::vector<RecordBlockPtr>* out, const SenderKey& sender_key = {});
+  void Decode(Frame message, const BlockTaker& take, const SenderKey& sender_key = {});
+  /// As above, appending the packets to `out`.
+  void Decode(Frame message, std::vector<RecordBlockPtr>* out, const SenderKey& sender_key = {}) {
+    Decode(std::move(message), AppendTo(out), sender_key);
+  }
 
  private:
-  void DecodeLegacy(const Frame& message, std::vector<RecordBlockPtr>* out,
-                    const SenderKey& sender_key);
+  void DecodeLegacy(const Frame& message, const BlockTaker& take, const SenderKey& sender_key);
   void DecodeControl(const FrameHeader& header, const Frame& message, const SenderKey& sender_key);
-  void DecodeData(const FrameHeader& header, Frame message, std::vector<RecordBlockPtr>* out,
+  void DecodeData(const FrameHeader& header, Frame message, const BlockTaker& take,
                   const SenderKey& sender_key);
   bool Unpack(const FrameHeader& header, const Frame& message, Frame* unpacked);
   void Reject(RejectReason reason) { stats_->rejected_frames.Add(reason); }

@@ -22,18 +22,17 @@ constexpr uint32_t kMicrosPerSecond = 1'000'000;
 LegacyDecoder::LegacyDecoder(FramePool* pool) : pool_(pool), inflater_(MakeZlibStreamReader()) {}
 
 LegacyDecoder::Outcome LegacyDecoder::Decode(std::span<const uint8_t> message,
-                                             std::vector<RecordBlockPtr>* out) {
+                                             const BlockTaker& take) {
   outcome_ = {};
   const std::span<const uint8_t> body = message.subspan(1);
   const bool whole =
-      message[0] == kLegacySquashedTag ? DecodeSquashed(body, out) : AppendXdrRecord(body, out);
+      message[0] == kLegacySquashedTag ? DecodeSquashed(body, take) : AppendXdrRecord(body, take);
   outcome_.damaged = !whole;
-  Emit(out);
+  Emit(take);
   return outcome_;
 }
 
-bool LegacyDecoder::DecodeSquashed(std::span<const uint8_t> stream,
-                                   std::vector<RecordBlockPtr>* out) {
+bool LegacyDecoder::DecodeSquashed(std::span<const uint8_t> stream, const BlockTaker& take) {
   inflater_->Start(stream);
   size_t inflated = 0;
   while (true) {
@@ -48,14 +47,13 @@ bool LegacyDecoder::DecodeSquashed(std::span<const uint8_t> stream,
       return false;
     }
     scratch_.resize(length);
-    if (inflater_->Read(scratch_) < length || !AppendXdrRecord(scratch_, out)) {
+    if (inflater_->Read(scratch_) < length || !AppendXdrRecord(scratch_, take)) {
       return false;
     }
   }
 }
 
-bool LegacyDecoder::AppendXdrRecord(std::span<const uint8_t> record,
-                                    std::vector<RecordBlockPtr>* out) {
+bool LegacyDecoder::AppendXdrRecord(std::span<const uint8_t> record, const BlockTaker& take) {
   if (record.size() < kXdrFixedBytes) {
     return false;
   }
@@ -70,7 +68,7 @@ bool LegacyDecoder::AppendXdrRecord(std::span<const uint8_t> record,
   }
   const size_t bytes = kRecordHeaderBytes + captured;
   if (current_packets_ > 0 && current_bytes_ + bytes > current_.size()) {
-    Emit(out);
+    Emit(take);
   }
   if (current_packets_ == 0) {
     current_ = pool_->Allocate(std::max(kFrameRawTarget, bytes));
@@ -86,7 +84,7 @@ bool LegacyDecoder::AppendXdrRecord(std::span<const uint8_t> record,
   return true;
 }
 
-void LegacyDecoder::Emit(std::vector<RecordBlockPtr>* out) {
+void LegacyDecoder::Emit(const BlockTaker& take) {
   if (current_packets_ == 0) {
     return;
   }
@@ -99,7 +97,7 @@ void LegacyDecoder::Emit(std::vector<RecordBlockPtr>* out) {
   outcome_.bytes += current_bytes_;
   current_bytes_ = 0;
   current_packets_ = 0;
-  out->push_back(std::move(block));
+  take(std::move(block));
 }
 
 }  // namespace pcap_zmq

@@ -33,15 +33,20 @@ class LegacyDecoder {
     bool damaged = false;  ///< decoding stopped before the message's end
   };
 
-  /// Appends the packets of `message`, tag included, to `out`.
+  /// Hands the packets of `message`, tag included, to `take`, block by block: all of them may be
+  /// kMaxLegacyInflatedBytes.
   /// Errors:  damage ends the decoding; the packets before it are delivered.
   /// Source:  codec/README.md section 6; RFC 4506 for XDR.
-  Outcome Decode(std::span<const uint8_t> message, std::vector<RecordBlockPtr>* out);
+  Outcome Decode(std::span<const uint8_t> message, const BlockTaker& take);
+  /// As above, appending the packets to `out`.
+  Outcome Decode(std::span<const uint8_t> message, std::vector<RecordBlockPtr>* out) {
+    return Decode(message, AppendTo(out));
+  }
 
  private:
-  bool AppendXdrRecord(std::span<const uint8_t> record, std::vector<RecordBlockPtr>* out);
-  bool DecodeSquashed(std::span<const uint8_t> stream, std::vector<RecordBlockPtr>* out);
-  void Emit(std::vector<RecordBlockPtr>* out);
+  bool AppendXdrRecord(std::span<const uint8_t> record, const BlockTaker& take);
+  bool DecodeSquashed(std::span<const uint8_t> stream, const BlockTaker& take);
+  void Emit(const BlockTaker& take);
 
   FramePool* const pool_;
   const std::unique_ptr<ZlibStreamReader> inflater_;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
 #include <vector>
 
 #include "tests/codec/codec_testing.h"
@@ -111,6 +112,22 @@ TEST_F(LegacyDecoderTest, ManyRecordsBecomeSeveralBlocks) {
     EXPECT_LE(block->records.size(), kFrameRawTarget);
     EXPECT_EQ(block->oldest_timestamp, RecordTimestamp(block->records.data()));
   }
+}
+
+TEST_F(LegacyDecoderTest, EachBlockIsMadeWhenTheOneBeforeWasTaken) {
+  Bytes records;
+  for (uint32_t i = 0; i < 100; ++i) {
+    AppendWithLength(&records, XdrRecord(PacketOf(40'000, i)));
+  }
+  const Frame message = testing::MessageOf(WithTag(kLegacySquashedTag, ZlibOf(records)));
+  std::set<const uint8_t*> places;
+  size_t blocks = 0;
+  decoder_.Decode(message.bytes(), [&](const RecordBlockPtr& block) {
+    ++blocks;
+    places.insert(block->records.data());
+  });
+  EXPECT_GE(blocks, 25U);
+  EXPECT_LE(places.size(), 2U) << "they were not let go of one by one";
 }
 
 TEST_F(LegacyDecoderTest, BlocksOutliveTheNextMessage) {
