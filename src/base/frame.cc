@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "base/frame.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <new>
 
 namespace pcap_zmq {
+namespace {
+
+// What a pool keeps of buffers that came back.  A burst or a reader that hangs may have needed many
+// times that, which nobody would count any more.
+constexpr size_t kSpareBytes = size_t{8} << 20;
+
+}  // namespace
 
 Frame HeapFrame(size_t size) {
   auto* bytes = new uint8_t[size];
@@ -14,12 +22,15 @@ Frame HeapFrame(size_t size) {
 // What outlives the pool as long as one of its frames is out: the stack onto which any thread
 // pushes and from which the pool takes everything at once, which leaves no room for ABA.
 struct FramePool::Shared {
-  explicit Shared(size_t bytes) : block_bytes(bytes) {}
+  explicit Shared(size_t bytes)
+      : block_bytes(bytes), most_spare(std::max<size_t>(1, kSpareBytes / bytes)) {}
   ~Shared() { FreeAll(returned.load(std::memory_order_acquire)); }
   static void FreeAll(Block* block);
 
   const size_t block_bytes;
+  const size_t most_spare;
   std::atomic<Block*> returned{nullptr};
+  std::atomic<size_t> returned_count{0};  // about as many are there
 };
 
 // Header of every buffer; the frame's bytes follow it.
@@ -66,6 +77,7 @@ Frame FramePool::Allocate(size_t size) {
   }
   if (ready_ == nullptr) {
     ready_ = shared_->returned.exchange(nullptr, std::memory_order_acquire);
+    shared_->returned_count.store(0, std::memory_order_relaxed);
   }
   Block* block = ready_;
   if (block != nullptr) {
@@ -86,6 +98,11 @@ void FramePool::ReleaseBlock(void* owner) {
   }
   // Holding `home` here keeps the stack alive until the push is done, also after the pool's end.
   const std::shared_ptr<Shared> home = std::move(block->home);
+  if (home->returned_count.fetch_add(1, std::memory_order_relaxed) >= home->most_spare) {
+    home->returned_count.fetch_sub(1, std::memory_order_relaxed);
+    Block::Free(block);
+    return;
+  }
   Block* head = home->returned.load(std::memory_order_relaxed);
   do {
     block->next = head;

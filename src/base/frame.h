@@ -92,8 +92,8 @@ Frame HeapFrame(size_t size);
 
 /// Buffers for frames, reused.
 ///
-/// Buffers up to `block_bytes` are kept when they come back; larger ones, which only single huge
-/// packets need, come from and go to the heap.  A frame may outlive the pool.
+/// Buffers up to `block_bytes` are kept when they come back, 8 MiB of them; larger ones, which only
+/// single huge packets need, come from and go to the heap.  A frame may outlive the pool.
 /// Threads: Allocate() from one thread; frames may be released from any.
 class FramePool {
  public:

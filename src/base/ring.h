@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// A first-in-first-out list that stops allocating once it has been as long as it gets.
+// A first-in-first-out list that stops allocating once it has been as long as it usually gets.
 #pragma once
 
 #include <cstddef>
@@ -11,8 +11,8 @@ namespace pcap_zmq {
 
 /// Like a deque that is filled at its back and emptied at its front, in memory that is used again.
 ///
-/// Slots are used again, but what a popped element owned does not stay in them: a list that was
-/// long once has hundreds of slots.
+/// Slots are used again, but what a popped element owned does not stay in them.  A list that was
+/// very long gives its slots back when it is empty.
 /// References stay valid until the next Push().
 /// Threads: not thread-safe.
 template <typename T>
@@ -28,6 +28,7 @@ class Ring {
   T& front() { return (*this)[0]; }
   const T& front() const { return (*this)[0]; }
   T& back() { return (*this)[size_ - 1]; }
+  const T& back() const { return (*this)[size_ - 1]; }
 
   /// A new element at the back, as T() makes it.
   T& Push() {
@@ -43,9 +44,15 @@ class Ring {
     front() = T();
     first_ = (first_ + 1) & (slots_.size() - 1);
     --size_;
+    if (size_ == 0 && slots_.size() > kKeptSlots) {
+      slots_ = std::vector<T>();
+      first_ = 0;
+    }
   }
 
  private:
+  static constexpr size_t kKeptSlots = 4096;
+
   void Grow() {
     std::vector<T> larger(slots_.empty() ? 8 : 2 * slots_.size());
     for (size_t i = 0; i < size_; ++i) {

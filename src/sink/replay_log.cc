@@ -13,6 +13,8 @@ namespace {
 constexpr size_t kCopyBytes = 16 * kSmallBlockBytes;
 // Of those that are done, as many are kept as hold what is in a full pipe, 1 MiB.
 constexpr size_t kSpareCopies = 16;
+// What a block may keep beside its records without being copied: frames of ours are rarely larger.
+constexpr size_t kToleratedWaste = size_t{128} * 1024;
 
 }  // namespace
 
@@ -27,7 +29,8 @@ void ReplayLog::Append(const RecordBlockPtr& block) {
   }
   if (records.size() >= kSmallBlockBytes) {
     Segment* segment = Push();
-    segment->block = block;
+    const bool is_sparse = block->storage.capacity() > records.size() + kToleratedWaste;
+    segment->block = is_sparse ? Compact(block) : block;
     segment->packets = block->packet_count;
   } else {
     // Spans into `copy` stay valid because it never grows beyond what was reserved.
@@ -60,6 +63,13 @@ std::vector<uint8_t> ReplayLog::TakeCopy() {
 }
 
 size_t ReplayLog::Find(uint64_t position) const {
+  // With a reader that keeps up it is the last one.
+  if (segments_.empty() || segments_.back().end() <= position) {
+    return segments_.size();
+  }
+  if (segments_.back().begin <= position) {
+    return segments_.size() - 1;
+  }
   size_t low = 0;
   size_t high = segments_.size();
   while (low < high) {

@@ -12,6 +12,8 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/heap.h"
+
 namespace pcap_zmq {
 namespace {
 
@@ -150,6 +152,27 @@ TEST(FramePool, FramesAreReleasedByAnotherThreadAlsoAfterThePoolIsGone) {
   pool.reset();  // races with the releases on purpose: the sanitizers are the judges
   releaser.join();
   EXPECT_FALSE(pool.has_value());
+}
+
+TEST(FramePool, ABurstLeavesNoMemoryBehind) {
+  const std::optional<size_t> before = testing::HeapBytes();
+  if (!before.has_value()) {
+    GTEST_SKIP() << testing::kHeapUnknown;
+  }
+  constexpr size_t kMiB = 1024 * 1024;
+  FramePool pool(kMiB);
+  std::vector<Frame> burst;
+  for (int i = 0; i < 40; ++i) {
+    burst.push_back(pool.Allocate(kMiB));
+  }
+  EXPECT_GT(*testing::HeapBytes(), *before + 40 * kMiB);
+  burst.clear();
+  EXPECT_LT(*testing::HeapBytes(), *before + 9 * kMiB);
+  std::set<const uint8_t*> buffers;
+  for (int i = 0; i < 40; ++i) {
+    buffers.insert(pool.Allocate(kMiB).data());
+  }
+  EXPECT_LE(buffers.size(), 8U) << "what was kept is not used";
 }
 
 TEST(FramePool, ManyThreadsReleaseWhileOneAllocates) {

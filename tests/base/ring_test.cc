@@ -3,8 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstddef>
 #include <memory>
+#include <optional>
+
+#include "tests/support/heap.h"
 
 namespace pcap_zmq {
 namespace {
@@ -28,6 +32,25 @@ TEST(Ring, GivesElementsBackInOrderWhileItGrowsAndWraps) {
     }
   }
   EXPECT_FALSE(ring.empty());
+}
+
+TEST(Ring, ALongListLeavesNoMemoryBehind) {
+  const std::optional<size_t> before = testing::HeapBytes();
+  if (!before.has_value()) {
+    GTEST_SKIP() << testing::kHeapUnknown;
+  }
+  Ring<std::array<int, 32>> ring;
+  for (int i = 0; i < 100'000; ++i) {
+    ring.Push()[0] = i;
+  }
+  EXPECT_GT(*testing::HeapBytes(), *before + 100'000 * sizeof(std::array<int, 32>));
+  for (int i = 0; i < 100'000; ++i) {
+    ASSERT_EQ(ring.front()[0], i);
+    ring.Pop();
+  }
+  EXPECT_LT(*testing::HeapBytes(), *before + 4096);
+  ring.Push()[0] = 1;
+  EXPECT_EQ(ring.back()[0], 1);
 }
 
 TEST(Ring, PoppedElementsLetGoOfWhatTheyOwn) {

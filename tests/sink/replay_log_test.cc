@@ -2,14 +2,16 @@
 #include "sink/replay_log.h"
 
 #include <gtest/gtest.h>
-#include <malloc.h>
 
 #include <algorithm>
+#include <memory>
+#include <optional>
 #include <random>
+#include <utility>
 
 #include "sink/pcap_format.h"
 #include "tests/sink/sink_testing.h"
-#include "tests/support/sanitized.h"
+#include "tests/support/heap.h"
 
 namespace pcap_zmq {
 namespace {
@@ -94,14 +96,25 @@ TEST(ReplayLog, WhatTheReaderHasTakenIsForgotten) {
   EXPECT_EQ(log.held_bytes(), 0U);
 }
 
+TEST(ReplayLog, ALittleInALargeBlockDoesNotKeepIt) {
+  const RecordBlockPtr whole = NumberedBlock(0, 8, 1000);
+  auto sparse = std::make_shared<RecordBlock>();
+  sparse->storage = HeapFrame(size_t{1} << 20);
+  std::copy(whole->records.begin(), whole->records.end(), sparse->storage.data());
+  sparse->records = sparse->storage.bytes().first(whole->records.size());
+  sparse->packet_count = whole->packet_count;
+  const std::weak_ptr<const RecordBlock> watched = sparse;
+  ReplayLog log;
+  log.Append(RecordBlockPtr(std::exchange(sparse, nullptr)));
+  EXPECT_TRUE(watched.expired());
+  EXPECT_EQ(Write(&log, log.held_bytes()), Bytes(whole->records.begin(), whole->records.end()));
+}
+
 TEST(ReplayLog, ABacklogLeavesNoMemoryBehind) {
-#ifndef __GLIBC__
-  GTEST_SKIP() << "malloc is not glibc's, which says how much is in use";
-#else
-  if (testing::kSanitized) {
-    GTEST_SKIP() << "the sanitizer's malloc does not say how much is in use";
+  const std::optional<size_t> before = testing::HeapBytes();
+  if (!before.has_value()) {
+    GTEST_SKIP() << testing::kHeapUnknown;
   }
-  const size_t before = ::mallinfo2().uordblks;
   ReplayLog log;
   for (uint32_t i = 0; i < 200; ++i) {
     log.Append(NumberedBlock(i * 8, 8, 1000));
@@ -114,8 +127,7 @@ TEST(ReplayLog, ABacklogLeavesNoMemoryBehind) {
     Write(&log, log.held_bytes());
     log.Forget(0);
   }
-  EXPECT_LT(::mallinfo2().uordblks, before + 2 * 1024 * 1024);
-#endif
+  EXPECT_LT(*testing::HeapBytes(), *before + 2 * 1024 * 1024);
 }
 
 TEST(ReplayLog, RewoundPacketsWaitForASecondTimeAndAreNotCountedAsNew) {
