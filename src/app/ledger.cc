@@ -10,8 +10,8 @@
 namespace pcap_zmq {
 namespace {
 
-// Of so many streams the last log line says how far they came.
-constexpr size_t kStreamsInSummary = 32;
+// Lines longer than some kilobytes are cut by those who collect logs.
+constexpr size_t kStreamsInALine = 32;
 
 // " (shed 2, shutdown 1)", or nothing.
 template <size_t N>
@@ -101,17 +101,17 @@ std::string Summary(const ReceiverLedger& ledger, const std::vector<const SinkSt
   return text;
 }
 
-std::string Summary(const std::vector<SenderTable::Position>& positions) {
-  std::string text;
-  const size_t shown = std::min(positions.size(), kStreamsInSummary);
-  for (size_t i = 0; i < shown; ++i) {
-    text += (i == 0 ? "; received up to packet " : ", ") +
-            std::to_string(positions[i].next_ordinal) + " of " + positions[i].name;
+std::vector<std::string> Summary(const std::vector<SenderTable::Position>& positions) {
+  std::vector<std::string> lines;
+  for (size_t i = 0; i < positions.size(); ++i) {
+    if (i % kStreamsInALine == 0) {
+      lines.emplace_back("received up to packet ");
+    } else {
+      lines.back() += ", ";
+    }
+    lines.back() += std::to_string(positions[i].next_ordinal) + " of " + positions[i].name;
   }
-  if (shown < positions.size()) {
-    text += " and of " + std::to_string(positions.size() - shown) + " streams more";
-  }
-  return text;
+  return lines;
 }
 
 }  // namespace pcap_zmq

@@ -50,8 +50,8 @@ ReceiverLedger SumLedger(const std::vector<SenderSnapshot>& senders);
 std::string Summary(const ReceiverLedger& ledger, const std::vector<const SinkStats*>& sinks,
                     OutputMode mode = OutputMode::kCopy);
 
-/// "; received up to packet 10 of gateway, 7 of other", counted from each stream's first packet; a
-/// sender appears once for each of its streams.
-std::string Summary(const std::vector<SenderTable::Position>& positions);
+/// Lines like "received up to packet 10 of gateway, 7 of other", counted from each stream's first
+/// packet; a sender appears once for each of its streams.
+std::vector<std::string> Summary(const std::vector<SenderTable::Position>& positions);
 
 }  // namespace pcap_zmq

@@ -246,11 +246,7 @@ int ReceiverPipeline::ReceiveSome() {
     if (frame.data() == nullptr) {
       continue;
     }
-    blocks_.clear();
-    decoder_.Decode(std::move(frame), &blocks_, socket_->sender_key());
-    for (RecordBlockPtr& block : blocks_) {
-      Deliver(std::move(block));
-    }
+    decoder_.Decode(std::move(frame), deliver_, socket_->sender_key());
   }
   return frames;
 }
@@ -291,21 +287,32 @@ void ReceiverPipeline::WaitForRoom() {
       return;  // the outputs drop it
     }
     stats_.heartbeat.Beat(now);
-    Work();
     // Whoever gives memory back does not say so.
-    std::this_thread::sleep_for(std::chrono::nanoseconds(kRoomCheck));
+    const Nanoseconds wait = Work() >= 0 ? kWorkInterval : kRoomCheck;
+    std::this_thread::sleep_for(std::chrono::nanoseconds(wait));
   }
 }
 
 bool ReceiverPipeline::MakeRoom(MemoryBudget::Holder holder) {
   bool found = true;
   while (found && !stats_.memory.HasRoom(holder)) {
-    found = false;
-    for (const auto& sink : sinks_) {
-      found = sink->GiveUpOldest() || found;
-    }
+    found = GiveUpSomething();
   }
   return found;
+}
+
+// The output with the longest queue is the one that is too slow.  What several such hold is free
+// once all of them, the longest of the moment in turn, have given it up.  An output that blocks
+// keeps what it has; then others give up only what it does not hold as well.
+bool ReceiverPipeline::GiveUpSomething() {
+  const auto longest =
+      std::max_element(sinks_.begin(), sinks_.end(), [](const auto& one, const auto& other) {
+        return one->waiting_bytes() < other->waiting_bytes();
+      });
+  return (*longest)->GiveUpOldest(PacketSink::Shared::kGiveUp) ||
+         std::any_of(sinks_.begin(), sinks_.end(), [](const auto& sink) {
+           return sink->GiveUpOldest(PacketSink::Shared::kKeep);
+         });
 }
 
 void ReceiverPipeline::Drain() {
@@ -346,7 +353,7 @@ Nanoseconds ReceiverPipeline::ServiceSinks() {
 
 void ReceiverPipeline::Tick() {
   const Nanoseconds now = clock_->MonotonicNow();
-  socket_->WeighTransport();
+  socket_->WeighTransport(now);
   if (now >= next_settle_) {
     senders_.Settle();
     next_settle_ = now + kSettleInterval;
@@ -359,12 +366,20 @@ bool ReceiverPipeline::AllSinksEnded() const {
 
 bool ReceiverPipeline::Join() {
   thread_.join();
-  Log(LogLevel::kInfo,
-      Summary(SumLedger(senders_.Snapshot()), StatsOfSinks(), config_.output_mode) +
-          Summary(senders_.Positions()));
+  senders_.Settle(0);
+  std::vector<std::string> lines = Summary(senders_.Positions());
+  const std::string summary =
+      Summary(SumLedger(senders_.Snapshot()), StatsOfSinks(), config_.output_mode);
+  if (lines.empty()) {
+    lines.push_back(summary);
+  } else {
+    lines.front() = summary + "; " + lines.front();
+  }
+  for (const std::string& line : lines) {
+    Log(LogLevel::kInfo, line);
+  }
   http_.reset();
   sinks_.clear();
-  blocks_.clear();
   socket_.reset();
   context_.reset();
   return !sinks_ended_;

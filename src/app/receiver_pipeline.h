@@ -79,6 +79,7 @@ class ReceiverPipeline final : private Meanwhile {
   void WaitForRoom();
   // Has outputs that may drop give up what waits for them until `holder` has room.
   bool MakeRoom(MemoryBudget::Holder holder);
+  bool GiveUpSomething();
   // Takes all that was sent here before the senders noticed that this receiver is leaving.
   void Drain();
   Nanoseconds ServiceSinks();
@@ -100,8 +101,8 @@ class ReceiverPipeline final : private Meanwhile {
   std::unique_ptr<ZmqContext> context_;
   std::unique_ptr<PullSocket> socket_;
   FrameDecoder decoder_;
-  std::vector<RecordBlockPtr> blocks_;  // of the frame just decoded
-  std::vector<int> watched_;            // descriptors that end a wait
+  const BlockTaker deliver_ = [this](RecordBlockPtr block) { Deliver(std::move(block)); };
+  std::vector<int> watched_;  // descriptors that end a wait
   std::vector<std::unique_ptr<PacketSink>> sinks_;
   BlockKeeper keeper_;                     // for several sinks, which have queues
   std::optional<BlockSpreader> spreader_;  // where several sinks share the flows

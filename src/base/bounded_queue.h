@@ -75,6 +75,12 @@ class BoundedQueue {
     return TakeFront(&lock);
   }
 
+  /// Of all that is inside.
+  size_t weight() const {
+    const std::lock_guard lock(mutex_);
+    return weight_;
+  }
+
   /// Refuses items from now on; those inside can still be popped.
   void Close() {
     {

@@ -3,6 +3,8 @@
 // What a thread that has to wait can do besides.
 #pragma once
 
+#include "base/clock.h"
+
 namespace pcap_zmq {
 
 /// Work for a thread that waits for something else.
@@ -18,5 +20,9 @@ class Meanwhile {
   /// Errors:  none; the descriptor that is readable when there is more to do, or -1.
   virtual int Work() = 0;
 };
+
+/// How often to call Work() where its descriptor cannot be waited for: what arrives until then
+/// finds little room in ZeroMQ.
+inline constexpr Nanoseconds kWorkInterval = kNanosPerMilli;
 
 }  // namespace pcap_zmq

@@ -83,9 +83,9 @@ void SenderTable::AcceptLegacy(uint32_t packets, uint64_t bytes, const SenderKey
   sender->totals.bytes += bytes;
 }
 
-void SenderTable::Settle() {
+void SenderTable::Settle(Nanoseconds open_for) {
   const Nanoseconds now = clock_->MonotonicNow();
-  const Nanoseconds due = now - kSettleTime;
+  const Nanoseconds due = now - open_for;
   const std::lock_guard lock(mutex_);
   for (auto& [id, stream] : streams_) {
     std::erase_if(stream.gaps, [&, s = &stream](const Gap& gap) {
@@ -119,14 +119,12 @@ std::vector<SenderSnapshot> SenderTable::Snapshot() const {
 std::vector<SenderTable::Position> SenderTable::Positions() const {
   const std::lock_guard lock(mutex_);
   std::vector<Position> all;
-  all.reserve(streams_.size());
-  for (const auto& [id, stream] : streams_) {
+  all.reserve(heard_.size());
+  for (auto id = heard_.rbegin(); id != heard_.rend(); ++id) {
+    const Stream& stream = streams_.at(*id);
     const std::string& name = stream.sender->totals.name;
-    all.push_back({name.empty() ? std::string(kUnnamedSender) : name, id, stream.next_ordinal});
+    all.push_back({name.empty() ? std::string(kUnnamedSender) : name, stream.next_ordinal});
   }
-  std::sort(all.begin(), all.end(), [](const Position& a, const Position& b) {
-    return std::tie(a.name, a.stream_id) < std::tie(b.name, b.stream_id);
-  });
   return all;
 }
 

@@ -62,17 +62,17 @@ class SenderTable {
   /// Accounts for a message of the 2012 sender.
   void AcceptLegacy(uint32_t packets, uint64_t bytes, const SenderKey& sender_key = {});
 
-  /// Settles gaps that are due.  Call about once a second.
-  void Settle();
+  /// Settles gaps that have been open for `open_for`.  Call about once a second, and at last with 0
+  /// for what cannot close any more.
+  void Settle(Nanoseconds open_for = kSettleTime);
 
   /// Up to where a stream was received.
   struct Position {
-    std::string name;  ///< of its sender
-    uint64_t stream_id = 0;
+    std::string name;           ///< of its sender
     uint64_t next_ordinal = 0;  ///< of the first packet that has not arrived
   };
 
-  /// The positions of all streams that are remembered, by name.
+  /// The positions of all streams that are remembered, the last one heard of first.
   std::vector<Position> Positions() const;
 
   /// All senders heard of, by name.

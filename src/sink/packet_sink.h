@@ -32,9 +32,14 @@ class PacketSink {
   /// Whether packets can be delivered now, for /readyz.  Any thread.
   virtual bool usable() const = 0;
 
+  /// Memory of what waits for the output in a queue.
+  virtual size_t waiting_bytes() const { return 0; }
+
+  /// What to do with a block that others hold as well, so that giving it up frees no memory yet.
+  enum class Shared { kKeep, kGiveUp };
   /// Drops, as kQueueFull, the oldest block that waits for an output that may drop.
-  /// Errors:  false when there is none, or when that would not free its memory.
-  virtual bool GiveUpOldest() { return false; }
+  /// Errors:  false when there is none, or when it is shared and to be kept.
+  virtual bool GiveUpOldest(Shared /*shared*/) { return false; }
 
   /// True once the output is gone for good, so that the program may end.  Any thread.
   virtual bool ended() const { return false; }

@@ -78,11 +78,12 @@ void QueuedSink::Deliver(RecordBlockPtr block) {
 }
 
 bool QueuedSink::PushWaiting(RecordBlockPtr& block, size_t weight) {
+  Nanoseconds slice = 0;
   while (true) {
     // Once the drain is over there is still room to be had, but no time to wait for it.
     const bool over =
         !thread_.joinable() || (stop_->requested() && clock_->MonotonicNow() >= stop_->deadline());
-    if (queue_.Push(block, weight, over ? 0 : kPushSlice)) {
+    if (queue_.Push(block, weight, over ? 0 : slice)) {
       return true;
     }
     if (over) {
@@ -91,18 +92,18 @@ bool QueuedSink::PushWaiting(RecordBlockPtr& block, size_t weight) {
     if (waiter_ != nullptr) {
       waiter_->Beat(clock_->MonotonicNow());
     }
-    if (meanwhile_ != nullptr) {
-      meanwhile_->Work();
-    }
+    slice = meanwhile_ != nullptr && meanwhile_->Work() >= 0 ? kWorkInterval : kPushSlice;
   }
 }
 
-bool QueuedSink::GiveUpOldest() {
+bool QueuedSink::GiveUpOldest(Shared shared) {
   if (policy_ != OverflowPolicy::kDrop) {
     return false;
   }
-  const auto frees_memory = [](const RecordBlockPtr& block) { return block.use_count() == 1; };
-  const std::optional<RecordBlockPtr> block = queue_.PopIf(frees_memory);
+  const auto may_go = [shared](const RecordBlockPtr& block) {
+    return shared == Shared::kGiveUp || block.use_count() == 1;
+  };
+  const std::optional<RecordBlockPtr> block = queue_.PopIf(may_go);
   if (!block.has_value()) {
     return false;
   }

@@ -60,8 +60,8 @@ class QueuedSink final : public PacketSink {
   int watch_fd() const override { return -1; }
   bool usable() const override { return inner_->usable(); }
   bool ended() const override { return inner_->ended(); }
-  /// A block that others hold as well stays: dropping it would free nothing.
-  bool GiveUpOldest() override;
+  size_t waiting_bytes() const override { return queue_.weight(); }
+  bool GiveUpOldest(Shared shared) override;
   /// Waits until the inner sink has delivered or dropped all that is queued.
   void Finish() override;
 

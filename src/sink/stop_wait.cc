@@ -34,7 +34,8 @@ std::optional<short> WaitWritable(int fd, Nanoseconds timeout, const StopEvent& 
     waits[2].fd = meanwhile != nullptr ? meanwhile->Work() : -1;
     const timespec limit = ToTimespec(start + timeout - now);
     const int ready = ::ppoll(waits.data(), waits.size(), &limit, nullptr);
-    over = ready <= 0 || waits[0].revents != 0 || waits[1].revents != 0;
+    over = ready <= 0 || waits[0].revents != 0 || waits[1].revents != 0 ||
+           clock.MonotonicNow() >= start + timeout;
   }
   stats->blocked_nanos.Add(
       static_cast<uint64_t>(std::max<Nanoseconds>(0, clock.MonotonicNow() - start)));

@@ -109,11 +109,14 @@ TEST(ReceiverLedger, TheSummaryHasAPartForEachOutput) {
 }
 
 TEST(ReceiverLedger, TheSummarySaysHowFarEachStreamCame) {
-  EXPECT_EQ(Summary(std::vector<SenderTable::Position>{}), "");
-  EXPECT_EQ(Summary({{"gateway", 1, 10}, {"gateway", 2, 0}, {"other", 3, 7}}),
-            "; received up to packet 10 of gateway, 0 of gateway, 7 of other");
-  const std::string many = Summary(std::vector<SenderTable::Position>(100, {"gateway", 1, 5}));
-  EXPECT_TRUE(many.ends_with(", 5 of gateway and of 68 streams more")) << many;
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(Summary(std::vector<SenderTable::Position>{}), Lines{});
+  EXPECT_EQ(Summary({{"gateway", 10}, {"gateway", 0}, {"other", 7}}),
+            Lines{"received up to packet 10 of gateway, 0 of gateway, 7 of other"});
+  const Lines many = Summary(std::vector<SenderTable::Position>(65, {"gateway", 5}));
+  ASSERT_EQ(many.size(), 3U);
+  EXPECT_EQ(many[0].size(), many[1].size());
+  EXPECT_EQ(many[2], "received up to packet 5 of gateway");
 }
 
 TEST(ReceiverLedger, TheSummarySaysWhereOutputsShareTheFlows) {

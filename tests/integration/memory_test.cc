@@ -78,7 +78,6 @@ class ReceiverMemory : public PipeTest {
 
   const uint64_t limit_ = Setting("RECEIVER_MEMORY_MIB", 64) * kMiB;
 
- private:
   std::unique_ptr<Process> StartReader() const {
     EXPECT_EQ(::mkfifo(fifo_.c_str(), 0600), 0);
     auto reader = Process::Start({"sh", "-c", "exec cat \"$0\" >/dev/null", fifo_});
@@ -133,6 +132,8 @@ class ReceiverMemory : public PipeTest {
 
   ZmqContext context_{1};
   std::vector<std::unique_ptr<PushSocket>> senders_;
+
+ private:
   std::unique_ptr<Process> reader_;
 };
 
@@ -145,6 +146,27 @@ TEST_F(ReceiverMemory, IsBoundedWithManySenders) {
   const uint64_t senders = Setting("RECEIVER_MEMORY_SENDERS", 100);
   const uint64_t frames = limit_ / (senders * 128 * 1024) + 10;
   SendWhileTheReaderHangs(senders, frames, 128 * 1024);
+}
+
+// Both wait for the same packets: neither frees memory by giving them up alone.
+TEST_F(ReceiverMemory, OutputsThatDropDoNotHoldUpTheOthers) {
+  const std::string other = dir_.File("other.pcap");
+  const std::string file = "file:" + dir_.File("all.pcap");
+  for (const std::string& fifo : {fifo_, other}) {
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  }
+  const Arguments options = {"--memory", "32MiB", "--queue-bytes", "1GiB", "--overflow", "drop"};
+  receiver_ = StartReceiver(options, {fifo_, other, file});
+  ASSERT_NE(receiver_, nullptr);
+  Connect(4);
+  const uint64_t packets = Send(200, 128 * 1024);
+  EXPECT_TRUE(WaitUntil([&] { return ReadReceiver(file).sink_delivered == packets; }))
+      << ReadReceiver(file).Text() << " of " << packets;
+  for (const std::string& fifo : {fifo_, other}) {
+    EXPECT_GT(Metric(kReceiverMetricsPort, "pcap_zmq_receiver_sink_dropped_packets_total",
+                     {{"sink", fifo}, {"reason", "queue_full"}}),
+              0);
+  }
 }
 
 TEST_F(ReceiverMemory, IsBoundedWithSendersOfTheLargestMessages) {

@@ -95,14 +95,14 @@ std::unique_ptr<Process> PipeTest::StartSender(const Arguments& options, const s
   return StartAndWait(argv, metrics_port);
 }
 
-std::unique_ptr<Process> PipeTest::StartReceiver(const Arguments& options,
-                                                 const std::string& output,
+std::unique_ptr<Process> PipeTest::StartReceiver(const Arguments& options, const Arguments& outputs,
                                                  const std::string& endpoint,
                                                  uint16_t metrics_port) const {
   Arguments argv = {PCAP_ZMQ_RECV_PROGRAM, "--metrics",
                     "127.0.0.1:" + std::to_string(metrics_port)};
   argv.insert(argv.end(), options.begin(), options.end());
-  argv.insert(argv.end(), {endpoint, output});
+  argv.push_back(endpoint);
+  argv.insert(argv.end(), outputs.begin(), outputs.end());
   return StartAndWait(argv, metrics_port);
 }
 

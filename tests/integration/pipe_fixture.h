@@ -47,9 +47,14 @@ class PipeTest : public ::testing::Test {
                                        const std::string& source = "0,1",
                                        const Arguments& endpoints = {TcpEndpoint()},
                                        uint16_t metrics_port = kSenderMetricsPort) const;
-  std::unique_ptr<Process> StartReceiver(const Arguments& options, const std::string& output,
+  std::unique_ptr<Process> StartReceiver(const Arguments& options, const Arguments& outputs,
                                          const std::string& endpoint = TcpEndpoint(),
                                          uint16_t metrics_port = kReceiverMetricsPort) const;
+  std::unique_ptr<Process> StartReceiver(const Arguments& options, const std::string& output,
+                                         const std::string& endpoint = TcpEndpoint(),
+                                         uint16_t metrics_port = kReceiverMetricsPort) const {
+    return StartReceiver(options, Arguments{output}, endpoint, metrics_port);
+  }
 
   /// Waits until the receiver has heard of a sender: from then on nothing needs to be buffered.
   static bool WaitUntilHeard();

@@ -197,8 +197,8 @@ TEST_F(QueuedSinkTest, AnOutputThatMayDropGivesUpItsOldestWhenMemoryIsNeeded) {
     sink->Deliver(NumberedBlock(i, 10));
   }
   gate_.WaitForTheSink();  // which has the first
-  EXPECT_TRUE(sink->GiveUpOldest());
-  EXPECT_TRUE(sink->GiveUpOldest());
+  EXPECT_TRUE(sink->GiveUpOldest(PacketSink::Shared::kKeep));
+  EXPECT_TRUE(sink->GiveUpOldest(PacketSink::Shared::kKeep));
   EXPECT_EQ(Dropped(SinkDropReason::kQueueFull), 20U);
   EXPECT_EQ(stats_.queued_packets.Value(), 20);
   gate_.Open();
@@ -206,10 +206,11 @@ TEST_F(QueuedSinkTest, AnOutputThatMayDropGivesUpItsOldestWhenMemoryIsNeeded) {
   std::vector<uint32_t> expected = Sequence(50);
   expected.erase(expected.begin() + 10, expected.begin() + 30);
   EXPECT_EQ(gate_.delivered, expected);
-  EXPECT_FALSE(sink->GiveUpOldest());
+  EXPECT_FALSE(sink->GiveUpOldest(PacketSink::Shared::kKeep));
+  EXPECT_FALSE(sink->GiveUpOldest(PacketSink::Shared::kGiveUp));
 }
 
-TEST_F(QueuedSinkTest, WhatOthersHoldAsWellIsNotGivenUp) {
+TEST_F(QueuedSinkTest, WhatOthersHoldAsWellIsGivenUpOnlyOnRequest) {
   auto sink =
       Start(std::make_unique<GatedSink>(&gate_, &stats_), OverflowPolicy::kDrop, size_t{1} << 20);
   sink->Deliver(NumberedBlock(0, 10));
@@ -217,9 +218,11 @@ TEST_F(QueuedSinkTest, WhatOthersHoldAsWellIsNotGivenUp) {
   // Large enough not to be copied.
   RecordBlockPtr shared = NumberedBlock(10, 1000);
   sink->Deliver(shared);
-  EXPECT_FALSE(sink->GiveUpOldest()) << "it would free nothing";
+  EXPECT_FALSE(sink->GiveUpOldest(PacketSink::Shared::kKeep)) << "it would free nothing";
+  EXPECT_TRUE(sink->GiveUpOldest(PacketSink::Shared::kGiveUp));
+  sink->Deliver(shared);
   shared.reset();
-  EXPECT_TRUE(sink->GiveUpOldest());
+  EXPECT_TRUE(sink->GiveUpOldest(PacketSink::Shared::kKeep));
   gate_.Open();
   sink->Finish();
   EXPECT_EQ(gate_.delivered, Sequence(10));
@@ -231,7 +234,8 @@ TEST_F(QueuedSinkTest, AnOutputThatBlocksGivesUpNothing) {
   for (uint32_t i = 0; i < 50; i += 10) {
     sink->Deliver(NumberedBlock(i, 10));
   }
-  EXPECT_FALSE(sink->GiveUpOldest());
+  EXPECT_FALSE(sink->GiveUpOldest(PacketSink::Shared::kKeep));
+  EXPECT_FALSE(sink->GiveUpOldest(PacketSink::Shared::kGiveUp));
   gate_.Open();
   sink->Finish();
   EXPECT_EQ(gate_.delivered, Sequence(50));
