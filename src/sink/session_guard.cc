@@ -125,6 +125,9 @@ SessionGuard::Verdict SessionGuard::Look() {
   reader_left_ = ReaderClosed() || reader_left_;
   read_end.Reset();
   ReaderClosed();  // it was this one
+  if (pipe.unread > 0) {
+    reader_left_ = false;  // another one: with the last reader go the bytes
+  }
   const Verdict verdict = Judge(pipe, has_writer);
   passed_ = verdict == Verdict::kFree;
   return verdict;
@@ -166,8 +169,20 @@ void SessionGuard::Discard() const {
   if (OpenEnd(O_RDONLY, &read_end, &status) != 0) {
     return;
   }
+  const uint64_t unread = Inspect(read_end.get()).unread;
   std::array<char, 4096> waste{};
-  while (::read(read_end.get(), waste.data(), waste.size()) > 0) {
+  uint64_t discarded = 0;
+  // No more than was there: somebody may go on writing.
+  while (discarded < unread) {
+    const ssize_t got = ::read(read_end.get(), waste.data(), waste.size());
+    if (got <= 0) {
+      break;
+    }
+    discarded += static_cast<uint64_t>(got);
+  }
+  if (discarded > 0) {
+    Log(LogLevel::kWarning, "threw away " + std::to_string(discarded) + " bytes in " + path_ +
+                                " that a previous receiver had written and no reader took");
   }
 }
 

@@ -123,6 +123,9 @@ TEST_F(SessionGuardTest, ReaderThatLeavesDoesNotOpenTheWayToUnreadBytes) {
   EXPECT_EQ(Try(&guard), EBUSY);
   PipeReader(fifo_).Leave();
   EXPECT_EQ(Try(&guard), EBUSY);
+  reader.Take(10);
+  clock_.Advance(kNanosPerSecond);
+  EXPECT_EQ(Try(&guard), EBUSY) << "it has not had its end of file";
   EXPECT_EQ(reader.TakeAll().size(), 10U);
 }
 
