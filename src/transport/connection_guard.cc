@@ -59,6 +59,8 @@ constexpr std::chrono::microseconds kQuietTime{200};
 constexpr Nanoseconds kLongestTalk = 200 * kNanosPerMilli;
 // Between two looks at peers that were asked to leave.
 constexpr long kPartingMillis = 5;
+// The receiver's thread looks more often than that unless it waits, for memory or an output.
+constexpr Nanoseconds kTakenLately = 100 * kNanosPerMilli;
 
 void Raise(const UniqueFd& event) {
   const uint64_t one = 1;
@@ -316,13 +318,16 @@ void ConnectionGuard::AskToLeave() {
 }
 
 long ConnectionGuard::LookWhoIsLeft() {
-  bool is_parting = false;
+  const Nanoseconds now = SystemClock().MonotonicNow();
+  const bool all_taken = now - all_taken_at_.load(std::memory_order_relaxed) < kTakenLately;
   for (auto& [fd, peer] : peers_) {
-    is_parting = (peer.farewell && peer.farewell->Look()) || is_parting;
+    if (peer.farewell) {
+      peer.farewell->Look(now, all_taken);
+    }
   }
   if (!peers_.empty() || all_left_) {
     looked_before_ = false;
-    return is_parting ? kPartingMillis : kIdleMillis;
+    return peers_.empty() ? kIdleMillis : kPartingMillis;
   }
   if (!looked_before_ || HasWaitingConnection(listener_)) {
     looked_before_ = true;

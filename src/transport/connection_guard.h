@@ -59,6 +59,9 @@ class ConnectionGuard {
   /// Any thread.
   void AskAllToLeave();
 
+  /// Says that ZeroMQ holds no message at the monotonic time `now`.  The receiving thread's.
+  void NoteAllTaken(Nanoseconds now) { all_taken_at_.store(now, std::memory_order_relaxed); }
+
   /// Whether all peers have left since AskAllToLeave(), and no other can come in.  Any thread.
   bool AllLeft() const { return all_left_.load(std::memory_order_acquire); }
 
@@ -94,6 +97,7 @@ class ConnectionGuard {
   UniqueFd leave_;           // eventfd
   UniqueFd all_left_event_;  // eventfd
   std::atomic<bool> all_left_{false};
+  std::atomic<Nanoseconds> all_taken_at_{0};
   bool asked_to_leave_ = false;
   bool looked_before_ = false;                           // and found nobody
   int listener_ = -1;                                    // ZeroMQ's

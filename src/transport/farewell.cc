@@ -22,6 +22,12 @@ constexpr uint32_t kPass = 0xffffffff;
 // A filter on a TCP socket sees segments from their TCP header on.
 constexpr uint32_t kFlagsOffset = 13;
 constexpr uint32_t kFin = 0x01;
+constexpr uint8_t kFinWait1 = 4;  // TCP_FIN_WAIT1 of netinet/tcp.h, which excludes linux/tcp.h
+// A peer has so long to answer our farewell once its kernel has it; a farewell that was kept out is
+// repeated within that time.
+constexpr Nanoseconds kAnswerTime = 300 * kNanosPerMilli;
+// Its kernel has so long to confirm it.
+constexpr Nanoseconds kConfirmationTime = kNanosPerSecond;
 
 bool IsTcp(int fd) {
   int protocol = 0;
@@ -81,11 +87,13 @@ bool QuietWatch::IsQuiet(int fd) {
   return is_same && UnreadBytes(fd) == 0;
 }
 
-Farewell::Farewell(int fd, const std::string& address) : fd_(fd) {
+Farewell::Farewell(int fd, const std::string& address) {
   if (PeerAddress(fd) != address) {
     return;
   }
-  if (IsTcp(fd)) {
+  fd_ = fd;
+  is_tcp_ = IsTcp(fd);
+  if (is_tcp_) {
     auto drop_farewells = std::to_array<sock_filter>(
         {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kFlagsOffset),
          BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, kFin, 0, 1), BPF_STMT(BPF_RET | BPF_K, kDrop),
@@ -96,9 +104,14 @@ Farewell::Farewell(int fd, const std::string& address) : fd_(fd) {
   ::shutdown(fd, SHUT_WR);
 }
 
-bool Farewell::Look() {
+void Farewell::Look(Nanoseconds now, bool all_taken) {
+  if (fd_ >= 0 && IsSilent(now, all_taken)) {
+    ::shutdown(fd_, SHUT_RDWR);
+    fd_ = -1;
+    kept_out_ = false;
+  }
   if (!kept_out_) {
-    return false;
+    return;
   }
   const bool has_come = !drops_.has_value() || DroppedSegments(fd_) != drops_;
   const bool is_empty = has_come && UnreadBytes(fd_) == 0;
@@ -109,7 +122,25 @@ bool Farewell::Look() {
     kept_out_ = false;
   }
   was_empty_ = is_empty;
-  return kept_out_;
+}
+
+// Whether nothing more is to be expected: all was taken, and nothing has come for long enough.
+bool Farewell::IsSilent(Nanoseconds now, bool all_taken) {
+  uint64_t received = received_;
+  bool is_confirmed = true;
+  if (is_tcp_) {
+    tcp_info info{};
+    socklen_t length = sizeof info;
+    if (::getsockopt(fd_, IPPROTO_TCP, TCP_INFO, &info, &length) == 0) {
+      received = info.tcpi_bytes_received;
+      is_confirmed = info.tcpi_state != kFinWait1;
+    }
+  }
+  if (last_sign_ == 0 || received != received_ || !all_taken || UnreadBytes(fd_) > 0) {
+    received_ = received;
+    last_sign_ = now;
+  }
+  return now - last_sign_ >= (is_confirmed ? kAnswerTime : kConfirmationTime);
 }
 
 }  // namespace pcap_zmq

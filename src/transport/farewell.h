@@ -9,6 +9,8 @@
 #include <optional>
 #include <string>
 
+#include "base/clock.h"
+
 namespace pcap_zmq {
 
 /// Lets nobody in any more who is not in yet: from here on the kernel drops what comes to the
@@ -52,13 +54,20 @@ class Farewell {
   /// another connection have its number.
   Farewell(int fd, const std::string& address);
 
-  /// Lets the peer's farewell in once all before it was read; call it every few milliseconds.
-  /// Errors:  false when there is nothing left to do.
-  bool Look();
+  /// Lets the peer's farewell in once all before it was read, and does not wait for one that does
+  /// not come: a peer that hangs, or whose host has gone, would make every stop last to its
+  /// deadline.  Call it every few milliseconds with the monotonic time, and whether ZeroMQ had
+  /// nothing left a moment ago: else it may not have looked at all that the peer sent.
+  void Look(Nanoseconds now, bool all_taken);
 
  private:
-  int fd_;
+  bool IsSilent(Nanoseconds now, bool all_taken);
+
+  int fd_ = -1;  // -1 when there is nothing left to do
+  bool is_tcp_ = false;
   bool kept_out_ = false;
+  uint64_t received_ = 0;  // bytes, of TCP
+  Nanoseconds last_sign_ = 0;
   std::optional<uint32_t> drops_;  // segments that were kept out, as far as the kernel tells
   bool was_empty_ = false;         // at the last look
 };

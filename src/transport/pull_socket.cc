@@ -24,6 +24,8 @@ constexpr char kZapDomain[] = "pcap-zmq";
 // of memory which one of them may keep (libzmq's decoder_allocators.cpp).
 constexpr size_t kZmqBatch = 8192;
 constexpr size_t kZmqBatchMemory = size_t{18} * 1024;
+// How long one large message lets all be taken for as large, at least.
+constexpr Nanoseconds kWeighingPeriod = 10 * kNanosPerSecond;
 
 // ZeroMQ asks about a key only when a connection is made.  The descriptor is ZeroMQ's, and another
 // connection may have it by now; but only one from the same address is cut, and a sender that is
@@ -149,14 +151,23 @@ int PullSocket::TakeIn() {
 }
 
 bool PullSocket::HasRoom() {
-  WeighTransport();
+  Weigh();
   return stats_->memory.HasRoom(MemoryBudget::Holder::kInbox);
 }
 
-void PullSocket::WeighTransport() {
+void PullSocket::WeighTransport(Nanoseconds now) {
+  // A period without messages tells nothing of those that wait.
+  if (now >= period_ends_ && largest_message_ > 0) {
+    largest_before_ = std::exchange(largest_message_, 0);
+    period_ends_ = now + kWeighingPeriod;
+  }
+  Weigh();
+}
+
+void PullSocket::Weigh() {
   const auto connections = static_cast<uint64_t>(stats_->connections.connected_peers.Value());
   stats_->memory.Set(MemoryBudget::Holder::kTransport,
-                     connections * messages_in_zmq_ * largest_message_);
+                     connections * messages_in_zmq_ * std::max(largest_before_, largest_message_));
 }
 
 void PullSocket::Unbind() {
@@ -172,6 +183,9 @@ bool PullSocket::ReceiveFromZmq(Frame* frame) {
   } while (size < 0 && errno == EINTR);
   if (size < 0) {
     zmq_msg_close(&message);
+    if (are_leaving_) {
+      guard_->NoteAllTaken(SystemClock().MonotonicNow());
+    }
     return false;
   }
   if (authorized_ != nullptr && !IsWelcome(zmq_msg_gets(&message, "User-Id"))) {

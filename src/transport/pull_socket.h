@@ -48,7 +48,10 @@ class PullSocket final : public FrameReceiver {
 
   /// Asks all senders to leave; whoever comes from now on is asked as well.  What they have sent is
   /// still received.
-  void AskSendersToLeave() { guard_->AskAllToLeave(); }
+  void AskSendersToLeave() {
+    are_leaving_ = true;
+    guard_->AskAllToLeave();
+  }
 
   /// Whether all have left and nobody can come any more.  What Receive() does not find then has not
   /// been sent here.
@@ -64,8 +67,8 @@ class PullSocket final : public FrameReceiver {
   /// Errors:  none; the descriptor that is readable when more arrives, or -1 without memory.
   int TakeIn();
 
-  /// Estimates the memory that ZeroMQ holds; call it now and then.
-  void WeighTransport();
+  /// Estimates the memory that ZeroMQ holds; call it now and then with the monotonic time.
+  void WeighTransport(Nanoseconds now);
 
   /// Frames whose sender's key was taken away since it connected come without data.  They are
   /// counted (`revoked`), and the connection is cut: what it had sent is not delivered any more.
@@ -88,6 +91,7 @@ class PullSocket final : public FrameReceiver {
   // The next message from ZeroMQ itself, as Receive().
   bool ReceiveFromZmq(Frame* frame);
   bool HasRoom();
+  void Weigh();
   // Finds key_name_; false when the key is not authorized (any more).
   bool IsWelcome(const char* key);
 
@@ -98,7 +102,10 @@ class PullSocket final : public FrameReceiver {
   AuthorizedKeys* const authorized_;
   const std::function<bool()> make_room_;
   const uint64_t messages_in_zmq_;  // of each connection, at most
-  size_t largest_message_ = 0;      // so far
+  size_t largest_message_ = 0;      // in this period
+  size_t largest_before_ = 0;       // in the one before
+  Nanoseconds period_ends_ = 0;
+  bool are_leaving_ = false;
   Inbox inbox_;
   std::unique_ptr<ConnectionGuard> guard_;
   uint64_t names_version_ = 0;

@@ -28,6 +28,9 @@ class Restart : public FaultTest {
     }
   }
 
+  // A receiver that waited for its drain to be over would look like one that hangs.
+  static inline const Arguments kLongDrain = {"--drain-timeout", "10m"};
+
   // Ends the receiver and says how long that took.
   void StopReceiver() {
     const auto start = std::chrono::steady_clock::now();
@@ -54,12 +57,12 @@ class Restart : public FaultTest {
 };
 
 TEST_F(Restart, PlannedRestartsUnderAReaderThatKeepsUpLoseNothing) {
-  ASSERT_NO_FATAL_FAILURE(StartPipe(rate_));
+  ASSERT_NO_FATAL_FAILURE(StartPipe(rate_, {}, kLongDrain));
   for (uint64_t i = 0; i < restarts_; ++i) {
     ASSERT_TRUE(WaitForRead(rate_ / 4));
     StopReceiver();
     EXPECT_EQ(LastWord("dropped ([0-9]+)"), 0u) << receiver_->Stderr();
-    ASSERT_NO_FATAL_FAILURE(StartIds());
+    ASSERT_NO_FATAL_FAILURE(StartIds(kLongDrain));
   }
   ASSERT_TRUE(WaitForRead(rate_ / 4));
   Books books = Settle();
@@ -77,7 +80,7 @@ TEST_F(Restart, PlannedRestartsUnderAReaderThatKeepsUpLoseNothing) {
 
 TEST_F(Restart, PlannedRestartsLoseNothingThatWasForAFile) {
   std::vector<std::string> files = {dir_.File("0.pcap")};
-  ASSERT_NO_FATAL_FAILURE(StartIdsTo({"file:" + files[0]}));
+  ASSERT_NO_FATAL_FAILURE(StartIdsTo({"file:" + files[0]}, kLongDrain));
   ASSERT_NO_FATAL_FAILURE(StartGateway());
   generator_->StartSending(rate_);
   for (uint64_t i = 0; i < restarts_; ++i) {
@@ -86,7 +89,7 @@ TEST_F(Restart, PlannedRestartsLoseNothingThatWasForAFile) {
         [&] { return IdsMetric("sink_packets_total") - before > static_cast<double>(rate_) / 4; }));
     StopReceiver();
     files.push_back(dir_.File(std::to_string(i + 1) + ".pcap"));
-    ASSERT_NO_FATAL_FAILURE(StartIdsTo({"file:" + files.back()}));
+    ASSERT_NO_FATAL_FAILURE(StartIdsTo({"file:" + files.back()}, kLongDrain));
   }
   Books books = SettleGateway();
   Terminate(sender_.get());
@@ -100,6 +103,17 @@ TEST_F(Restart, PlannedRestartsLoseNothingThatWasForAFile) {
   books.read = checker.distinct();
   Report("receiver of a file restarted as planned", books,
          "; longest stop " + std::to_string(LongestStopMillis()) + " ms");
+}
+
+TEST_F(Restart, ASenderThatHangsIsNotWaitedFor) {
+  ASSERT_NO_FATAL_FAILURE(StartPipe(rate_, {}, kLongDrain));
+  sender_->Signal(SIGSTOP);
+  StopReceiver();
+  sender_->Signal(SIGCONT);
+  ASSERT_NO_FATAL_FAILURE(StartIds(kLongDrain));
+  ASSERT_TRUE(WaitForRead(rate_ / 4));
+  generator_->Stop();
+  EndPipe();
 }
 
 TEST_F(Restart, WhatAReaderThatHangsCostsIsNamed) {
