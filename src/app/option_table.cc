@@ -282,9 +282,11 @@ std::vector<Option> DescribeOptions(ReceiverConfig* config, Actions* actions) {
            {"memory", "Output", "SIZE",
             "bound of all that was received and waits to be delivered; beyond it the senders wait"},
            &config->memory),
-       Integer({"zmq-buffer", "ZeroMQ", "FRAMES",
-                "frames of each sender that ZeroMQ itself holds; they count in --memory"},
-               &config->zmq_buffer),
+       Integer(
+           {"zmq-buffer", "ZeroMQ", "FRAMES",
+            "frames of each sender that ZeroMQ itself holds, at least 256 with ipc:; they count in "
+            "--memory"},
+           &config->zmq_buffer),
        SizeOrAuto({"max-message", "ZeroMQ", "SIZE",
                    "senders of larger messages are disconnected; auto: what a sender of this "
                    "project can send (1 MiB and 48 bytes), 16MiB with --legacy"},
