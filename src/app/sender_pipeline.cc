@@ -2,9 +2,12 @@
 #include "app/sender_pipeline.h"
 
 #include <sys/eventfd.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -45,6 +48,16 @@ std::string JoinNames(const std::vector<std::string>& names) {
     joined += (joined.empty() ? "" : ", ") + name;
   }
   return joined;
+}
+
+// What strangers must not know, to decide which of their flows are shed.
+Result<uint64_t> SecretSeed() {
+  uint64_t seed = 0;
+  if (::getrandom(&seed, sizeof seed, 0) != static_cast<ssize_t>(sizeof seed)) {
+    return RuntimeError(std::string("cannot get random numbers from the kernel: ") +
+                        std::strerror(errno));
+  }
+  return seed;
 }
 
 }  // namespace
@@ -137,6 +150,10 @@ Result<std::unique_ptr<PushSocket>> SenderPipeline::Connect(const std::string& e
 }
 
 Status SenderPipeline::ConnectPump(Pump* pump) {
+  Result<uint64_t> seed = SecretSeed();
+  if (!seed.ok()) {
+    return seed.error();
+  }
   std::vector<std::unique_ptr<PushSocket>> sockets;
   const std::shared_ptr<const EndpointWatch::Endpoints> found =
       endpoint_watch_ != nullptr ? endpoint_watch_->endpoints() : nullptr;
@@ -154,6 +171,7 @@ Status SenderPipeline::ConnectPump(Pump* pump) {
   pump->stats.low_watermark.Set(static_cast<int64_t>(options.watermarks.low));
   pump->stats.high_watermark.Set(static_cast<int64_t>(options.watermarks.high));
   options.watermarks.window = config_.rate_window;
+  options.watermarks.seed = seed.value();
   options.squash_linger = config_.squash_linger;
   options.codec = config_.codec == CodecChoice::kZstd ? Codec::kZstd : Codec::kZlib;
   options.codec_level = LevelOf(config_);

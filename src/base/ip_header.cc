@@ -41,75 +41,115 @@ uint64_t Mix(uint64_t x) {
   return x;
 }
 
-// Ends are ordered before they are mixed, which is what makes the hash symmetric.
-uint64_t HashEnds(uint64_t a, uint64_t b, uint64_t protocol) {
-  const auto [low, high] = std::minmax(a, b);
-  return MixHash(MixHash(low, high), protocol);
-}
-
-uint64_t HashAddress6(const uint8_t* address) {
-  return MixHash(LoadBe<uint64_t>(address), LoadBe<uint64_t>(address + 8));
-}
-
-uint64_t HashFlow(uint64_t source, uint64_t destination, uint8_t protocol, const uint8_t* transport,
-                  size_t length) {
-  if (HasPorts(protocol) && length >= 4) {
-    source = MixHash(source, LoadBe<uint16_t>(transport));
-    destination = MixHash(destination, LoadBe<uint16_t>(transport + 2));
+// The parts of a flow as the hash that everybody knows mixes them.
+struct KnownMix {
+  static uint64_t Address4(uint32_t address) { return address; }
+  static uint64_t Address6(const uint8_t* address) {
+    return MixHash(LoadBe<uint64_t>(address), LoadBe<uint64_t>(address + 8));
   }
-  return HashEnds(source, destination, protocol);
+  static uint64_t WithPort(uint64_t address, uint16_t port) { return MixHash(address, port); }
+  // Ends are ordered before they are mixed, which is what makes the hash symmetric.
+  static uint64_t Ends(uint64_t a, uint64_t b, uint8_t protocol) {
+    const auto [low, high] = std::minmax(a, b);
+    return MixHash(MixHash(low, high), protocol);
+  }
+};
+
+// And as a secret one does: by sums of products with random numbers.
+struct SecretMix {
+  const SecretFlowHash::Keys& keys;
+
+  uint64_t Address4(uint32_t address) const { return keys[0] + keys[1] * address; }
+  uint64_t Address6(const uint8_t* address) const {
+    return keys[0] + keys[2] * LoadBe<uint32_t>(address) + keys[3] * LoadBe<uint32_t>(address + 4) +
+           keys[4] * LoadBe<uint32_t>(address + 8) + keys[5] * LoadBe<uint32_t>(address + 12);
+  }
+  // No port is not port 0.
+  uint64_t WithPort(uint64_t address, uint16_t port) const {
+    return address + keys[6] * (uint64_t{port} + 1);
+  }
+  uint64_t Ends(uint64_t a, uint64_t b, uint8_t protocol) const {
+    const uint64_t low = std::min(a, b) >> 32;
+    const uint64_t high = std::max(a, b) >> 32;
+    return keys[7] + keys[8] * low + keys[9] * high + keys[10] * protocol;
+  }
+};
+
+template <typename Mixer>
+uint64_t HashFlow(const Mixer& mix, uint64_t source, uint64_t destination, uint8_t protocol,
+                  const uint8_t* transport, size_t length) {
+  if (HasPorts(protocol) && length >= 4) {
+    source = mix.WithPort(source, LoadBe<uint16_t>(transport));
+    destination = mix.WithPort(destination, LoadBe<uint16_t>(transport + 2));
+  }
+  return mix.Ends(source, destination, protocol);
 }
 
 // Fragments leave the protocol out: an IPv6 fragment that is not the first may hide it.
-uint64_t HashFragment(uint64_t source, uint64_t destination) {
-  return HashEnds(source, destination, 0);
+template <typename Mixer>
+uint64_t HashFragment(const Mixer& mix, uint64_t source, uint64_t destination) {
+  return mix.Ends(source, destination, 0);
 }
 
-uint64_t Hash4(const uint8_t* ip, size_t captured) {
-  const uint64_t source = LoadBe<uint32_t>(ip + 12);
-  const uint64_t destination = LoadBe<uint32_t>(ip + 16);
+template <typename Mixer>
+uint64_t Hash4(const Mixer& mix, const uint8_t* ip, size_t captured) {
+  const uint64_t source = mix.Address4(LoadBe<uint32_t>(ip + 12));
+  const uint64_t destination = mix.Address4(LoadBe<uint32_t>(ip + 16));
   const uint16_t fragment = LoadBe<uint16_t>(ip + 6);
   constexpr uint16_t kMoreFragmentsOrOffset = 0x3fff;
   if ((fragment & kMoreFragmentsOrOffset) != 0) {
-    return HashFragment(source, destination);
+    return HashFragment(mix, source, destination);
   }
   const size_t header = static_cast<size_t>(ip[0] & 0x0f) * 4;
   if (header < kIpv4MinHeader || header > captured) {
-    return HashEnds(source, destination, ip[9]);
+    return mix.Ends(source, destination, ip[9]);
   }
-  return HashFlow(source, destination, ip[9], ip + header, captured - header);
+  return HashFlow(mix, source, destination, ip[9], ip + header, captured - header);
 }
 
-uint64_t Hash6(const uint8_t* ip, size_t captured) {
-  const uint64_t source = HashAddress6(ip + 8);
-  const uint64_t destination = HashAddress6(ip + 24);
+template <typename Mixer>
+uint64_t Hash6(const Mixer& mix, const uint8_t* ip, size_t captured) {
+  const uint64_t source = mix.Address6(ip + 8);
+  const uint64_t destination = mix.Address6(ip + 24);
   uint8_t next = ip[6];
   size_t at = kIpv6Header;
   while (true) {
     switch (next) {
       case kFragment:
-        return HashFragment(source, destination);
+        return HashFragment(mix, source, destination);
       case kHopByHop:
       case kRouting:
       case kDestinationOptions:
       case kMobility:
       case kAuthentication: {
         if (at + 2 > captured) {
-          return HashEnds(source, destination, next);
+          return mix.Ends(source, destination, next);
         }
         const size_t words = ip[at + 1];
         const size_t length = next == kAuthentication ? (words + 2) * 4 : (words + 1) * 8;
         next = ip[at];
         at += length;
         if (at > captured) {
-          return HashEnds(source, destination, next);
+          return mix.Ends(source, destination, next);
         }
         break;
       }
       default:
-        return HashFlow(source, destination, next, ip + at, captured - at);
+        return HashFlow(mix, source, destination, next, ip + at, captured - at);
     }
   }
+}
+
+// A packet without a readable header belongs to no flow; `unreadable` stands for all of them.
+template <typename Mixer>
+uint64_t HashPacket(const Mixer& mix, const uint8_t* ip, size_t captured, uint64_t unreadable) {
+  if (captured >= kIpv4MinHeader && ip[0] >> 4 == 4) {
+    return Hash4(mix, ip, captured);
+  }
+  if (captured >= kIpv6Header && ip[0] >> 4 == 6) {
+    return Hash6(mix, ip, captured);
+  }
+  return unreadable;
 }
 
 }  // namespace
@@ -131,13 +171,18 @@ uint32_t OriginalLength(const uint8_t* ip, size_t captured) {
 }
 
 uint64_t SymmetricFlowHash(const uint8_t* ip, size_t captured) {
-  if (captured >= kIpv4MinHeader && ip[0] >> 4 == 4) {
-    return Hash4(ip, captured);
+  return HashPacket(KnownMix(), ip, captured, MixHash(0, 0));
+}
+
+SecretFlowHash::SecretFlowHash(uint64_t seed) {
+  for (size_t i = 0; i < keys_.size(); ++i) {
+    keys_[i] = MixHash(seed, i);
   }
-  if (captured >= kIpv6Header && ip[0] >> 4 == 6) {
-    return Hash6(ip, captured);
-  }
-  return MixHash(0, 0);
+}
+
+uint32_t SecretFlowHash::operator()(const uint8_t* ip, size_t captured) const {
+  // The sums of neighbouring ports are evenly spaced, which the last step takes away.
+  return static_cast<uint32_t>(Mix(HashPacket(SecretMix{keys_}, ip, captured, keys_[0])) >> 32);
 }
 
 }  // namespace pcap_zmq

@@ -3,6 +3,7 @@
 // What the pipe reads from an IP header: the packet's original length and the flow it belongs to.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -24,6 +25,23 @@ uint32_t OriginalLength(const uint8_t* ip, size_t captured);
 /// Threads: pure.
 /// Source:  TCP, UDP, UDP-Lite, DCCP and SCTP ports; IPv6 extension headers of RFC 8200 section 4.
 uint64_t SymmetricFlowHash(const uint8_t* ip, size_t captured);
+
+/// A hash of the same flows as SymmetricFlowHash(), but drawn by lot: to whoever does not know the
+/// seed each value of a flow is as likely as any other, and so is each difference to the value of
+/// another flow, however the two are chosen.  SymmetricFlowHash() can be run backwards.
+/// Threads: immutable.
+/// Source:  Lemire and Kaser, Strongly universal string hashing is fast (2014), MULTILINEAR.
+class SecretFlowHash {
+ public:
+  using Keys = std::array<uint64_t, 11>;
+
+  explicit SecretFlowHash(uint64_t seed);
+
+  uint32_t operator()(const uint8_t* ip, size_t captured) const;
+
+ private:
+  Keys keys_;
+};
 
 /// A well-mixed 64-bit value of a pair, for choosing among endpoints.
 uint64_t MixHash(uint64_t a, uint64_t b);

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "base/ip_header.h"
-
 namespace pcap_zmq {
 namespace {
 
@@ -33,6 +31,8 @@ double Seconds(Nanoseconds duration) {
 
 WatermarkPolicy::WatermarkPolicy(const WatermarkOptions& options)
     : options_(options),
+      random_(options.seed),
+      hash_(random_()),
       capacity_(static_cast<double>(options.high) * kBucketSeconds),
       meter_(options.window),
       tokens_(capacity_) {}
@@ -85,8 +85,7 @@ bool WatermarkPolicy::Admit(const Packet& packet, uint64_t raw_bytes) {
   interval_offered_ += wire_bytes;
   bool preferred = true;
   if (choosing_) {
-    static_assert(kSlots == 1U << 10);
-    const size_t slot = SymmetricFlowHash(packet.data, packet.captured_length) >> (64 - 10);
+    const size_t slot = SlotOf(packet);
     slot_offered_[slot] += wire_bytes;
     preferred = preferred_[slot];
   }
@@ -97,6 +96,13 @@ bool WatermarkPolicy::Admit(const Packet& packet, uint64_t raw_bytes) {
   }
   reserved_raw_ += raw_bytes;
   return true;
+}
+
+// The hash that spreads flows over endpoints will not do: all senders agree on it, so anybody can
+// find flows that share it, and fill the slot of a flow that is to be shed.
+size_t WatermarkPolicy::SlotOf(const Packet& packet) const {
+  static_assert(kSlots == 1U << 10);
+  return hash_(packet.data, packet.captured_length) >> (32 - 10);
 }
 
 void WatermarkPolicy::Settle(uint64_t raw_bytes, uint64_t wire_bytes) {
@@ -155,10 +161,13 @@ void WatermarkPolicy::ChooseSlots() {
   if (share >= kPreferredLow && share <= kPreferredHigh) {
     return;
   }
-  // The first slots that fit: a slot with more than is left, such as an elephant's, is passed over.
-  // Too little is chosen from all, too much from those that are preferred already.
+  // The first slots that fit, from a random one on: a slot with more than is left, such as an
+  // elephant's, is passed over.  Too little is chosen from all, too much from those that are
+  // preferred already.
   double left = kPreferredTarget - (share < kPreferredLow ? share : 0);
-  for (size_t i = 0; i < kSlots; ++i) {
+  const size_t start = random_() % kSlots;
+  for (size_t step = 0; step < kSlots; ++step) {
+    const size_t i = (start + step) % kSlots;
     if (preferred_[i] == (share > kPreferredHigh)) {
       preferred_[i] = slot_load_[i] <= left;
       left -= preferred_[i] ? slot_load_[i] : 0;

@@ -7,8 +7,10 @@
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
+#include <random>
 
 #include "base/clock.h"
+#include "base/ip_header.h"
 #include "base/packet.h"
 #include "base/record_block.h"
 #include "base/stats.h"
@@ -20,6 +22,9 @@ struct WatermarkOptions {
   uint64_t low = 0;   ///< bytes a second captured, above which to squash; 0: never
   uint64_t high = 0;  ///< bytes a second on the wire, above which to shed; 0: never
   Nanoseconds window = kNanosPerSecond;
+  /// Random and secret in a program: it decides which flows are shed, and those who send them must
+  /// not know.  Tests choose one.
+  uint64_t seed = 0;
 };
 
 /// Decides for one pump.
@@ -67,9 +72,12 @@ class WatermarkPolicy {
   void AdaptPreference(Nanoseconds now);
   void MeasureSlots(double budget);
   void ChooseSlots();
+  size_t SlotOf(const Packet& packet) const;
 
   const WatermarkOptions options_;
-  const double capacity_;  // of the bucket, in wire bytes
+  std::mt19937_64 random_;
+  const SecretFlowHash hash_;  // of the slots
+  const double capacity_;      // of the bucket, in wire bytes
   RateMeter meter_;
   bool squash_ = false;
   Nanoseconds now_ = 0;

@@ -231,6 +231,92 @@ TEST(SymmetricFlowHash, RandomBytesAreReadWithinTheirBounds) {
   }
 }
 
+uint32_t SecretHash(uint64_t seed, const Bytes& packet) {
+  const auto copy = std::make_unique<uint8_t[]>(packet.size());
+  std::copy(packet.begin(), packet.end(), copy.get());
+  return SecretFlowHash(seed)(copy.get(), packet.size());
+}
+
+TEST(SecretFlowHash, IsTheSameForBothDirectionsAndDiffersFromFlowToFlow) {
+  std::set<uint32_t> hashes;
+  for (uint16_t port = 1024; port < 2024; ++port) {
+    for (const uint8_t protocol : {testing::kTcp, testing::kUdp}) {
+      const uint32_t four = SecretHash(1, testing::Ipv4Packet("to", 7, 8, {port, 80}, protocol));
+      EXPECT_EQ(SecretHash(1, testing::Ipv4Packet("from", 8, 7, {80, port}, protocol)), four);
+      const uint32_t six = SecretHash(1, testing::Ipv6Packet("to", 7, 8, {port, 80}, protocol));
+      EXPECT_EQ(SecretHash(1, testing::Ipv6Packet("from", 8, 7, {80, port}, protocol)), six);
+      hashes.insert(four);
+      hashes.insert(six);
+    }
+  }
+  EXPECT_GE(hashes.size(), 3990U) << "of 4,000 in 32 bits";
+}
+
+// What is one flow for the one is one flow for the other.
+TEST(SecretFlowHash, HoldsTheSamePacketsForOneFlowAsTheHashThatEverybodyKnows) {
+  const Bytes datagram = testing::Ipv6Packet("data", 7, 8, {1234, 53});
+  const Bytes fragment = WithExtension(datagram, kFragmentHeader, Bytes(8, 0));
+  const Bytes v4 = testing::Ipv4Packet("data", 1, 2, {1234, 53});
+  const std::vector<Bytes> packets = {datagram,
+                                      WithExtension(datagram, 0, Bytes(8, 0)),
+                                      fragment,
+                                      WithExtension(fragment, 0, Bytes(8, 0)),
+                                      Bytes(datagram.begin(), datagram.begin() + 42),
+                                      Bytes(datagram.begin(), datagram.begin() + 39),
+                                      v4,
+                                      AsFragment4(v4, 0, true),
+                                      AsFragment4(v4, 185, false),
+                                      Bytes(v4.begin(), v4.begin() + 22),
+                                      Bytes(60, 0x50),
+                                      {}};
+  for (const Bytes& a : packets) {
+    for (const Bytes& b : packets) {
+      EXPECT_EQ(SecretHash(3, a) == SecretHash(3, b), Hash(a) == Hash(b));
+    }
+  }
+}
+
+// Over the seeds: flows that are as like each other as can be share ten bits once in 1,024.
+TEST(SecretFlowHash, FlowsHoweverChosenShareTenBitsAsOftenAsChanceHasIt) {
+  const auto four = [](uint32_t source, uint32_t destination, Ports ports) {
+    return testing::Ipv4Packet("", source, destination, ports, testing::kTcp);
+  };
+  const auto six = [](uint64_t source, uint16_t port) {
+    return testing::Ipv6Packet("", source, 9, {port, 80}, testing::kTcp);
+  };
+  const std::vector<std::pair<Bytes, Bytes>> pairs = {
+      {four(7, 8, {1000, 80}), four(7, 8, {1001, 80})},
+      {four(7, 8, {1000, 80}), four(7, 8, {1001, 79})},
+      {four(7, 8, {1000, 80}), four(8, 7, {1000, 80})},
+      {four(7, 8, {1000, 80}), four(7, 8, {80, 1000})},
+      {four(7, 8, {1000, 80}), four(8, 8, {1000, 80})},
+      {four(7, 8, {0, 80}), four(0x80000007, 8, {0, 80})},
+      {six(7, 1000), six(8, 999)},
+      {six(7, 1000), six(uint64_t{7} << 32, 1000)},
+      {four(7, 8, {0, 0}), testing::Ipv4Packet("", 7, 8, {0, 0}, kIcmp)},
+  };
+  constexpr uint64_t kSeeds = 100 * 1024;
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    int shared = 0;
+    for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+      const uint32_t one = SecretHash(seed, pairs[i].first);
+      shared += one >> 22 == SecretHash(seed, pairs[i].second) >> 22 ? 1 : 0;
+    }
+    EXPECT_NEAR(shared, 100, 60) << "pair " << i;
+  }
+}
+
+TEST(SecretFlowHash, AFlowHasEachValueAsOftenAsChanceHasIt) {
+  constexpr int kSeeds = 64 * 400;
+  std::vector<int> values(64);
+  for (int seed = 0; seed < kSeeds; ++seed) {
+    ++values[SecretHash(static_cast<uint64_t>(seed), testing::Ipv4Packet("")) >> 26];
+  }
+  for (const int seeds : values) {
+    EXPECT_NEAR(seeds, kSeeds / 64, 120);
+  }
+}
+
 TEST(OriginalLength, IsWhatTheIpHeaderSaysWhenThePacketWasCut) {
   Bytes v4 = testing::Ipv4Packet(std::string(1000, 'x'));
   EXPECT_EQ(LengthOf(v4, 64), v4.size());

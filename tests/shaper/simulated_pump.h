@@ -30,6 +30,9 @@ struct SimulatedFlow {
         forward(Ipv4Packet(Body(packet_bytes), number, 0xc0000201, {40'000, 443})),
         reply(Ipv4Packet(Body(packet_bytes), 0xc0000201, number, {443, 40'000})) {}
 
+  SimulatedFlow(Bytes one_way, Bytes other_way)
+      : share(1), forward(std::move(one_way)), reply(std::move(other_way)) {}
+
   double CarriedShare(size_t direction) const {
     return static_cast<double>(carried[direction]) / static_cast<double>(offered[direction]);
   }
