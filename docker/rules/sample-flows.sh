@@ -10,8 +10,9 @@ set -euo pipefail
 
 # 1 in this many, at most 32.
 one_in=10
-# Another number picks other clients.
-seed=2012
+# Another number picks other clients.  Drawn anew at each load: who knew it could choose an address
+# that is never recorded.
+seed=$((SRANDOM & 0x7fffffff))
 groups=(0)
 
 rules() {

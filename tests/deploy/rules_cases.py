@@ -4,6 +4,7 @@
 # What each file in docker/rules/ promises, held against what it does to real traffic.
 # Usage: rules_cases.py ROOT BIN_DIR WORK_DIR [CASE...]   (run by rules_test.sh)
 import os
+import re
 import shutil
 import struct
 import sys
@@ -227,6 +228,20 @@ def case_elephants(lab, kind):
     exactly(of(packets, "udp", 9006), 160, "a connection older than the rules")
 
 
+def check_that_each_load_draws_other_clients(lab, kind):
+    """Both families have one seed, which nobody can read in the recipe."""
+    def seed():
+        saved = "".join(run([program, "-t", "mangle"]).stdout
+                        for program in ("iptables-save", "ip6tables-save"))
+        seeds = re.findall(r"--cluster-hash-seed (\S+)", saved)
+        expect(len(seeds) == 2 and len(set(seeds)) == 1, f"the seeds of the families are {seeds}")
+        return seeds[0]
+
+    before = seed()
+    lab.load(kind, "sample-flows")
+    expect(seed() != before, f"each load has the seed {before}")
+
+
 def case_sample_flows(lab, kind):
     # nft picks connections, iptables clients: each flow here has an address of its own there.
     more = {} if kind == "nft" else {"from": FOREIGN}
@@ -237,6 +252,8 @@ def case_sample_flows(lab, kind):
     expect(8 <= len(sampled) <= 76, f"{len(sampled)} of 400 flows were sampled, not about 40")
     for ends, parts in sampled.items():
         exactly(parts, 4, f"the sampled flow {ends}")
+    if kind != "nft":
+        check_that_each_load_draws_other_clients(lab, kind)
 
 
 def case_sample_packets(lab, kind):
