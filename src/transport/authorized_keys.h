@@ -24,7 +24,8 @@ namespace pcap_zmq {
 ///
 /// What does not end in .pub is passed over; a .pub file whose name no sender may have, or without
 /// a key in it, is passed over with a warning.  Of two files with the same key the first by name
-/// counts.
+/// counts.  A file that is there but cannot be read for the moment, as without descriptors, keeps
+/// the key that was read from it last, and is read again at the next Refresh().
 /// Threads: one thread calls Refresh(); the rest from any.
 class AuthorizedKeys {
  public:
@@ -56,11 +57,22 @@ class AuthorizedKeys {
     bool operator==(const Entry&) const = default;
   };
 
+  struct KeyFile {
+    Entry entry;
+    std::string key;      // empty when it authorizes nobody
+    bool unread = false;  // could not be read for the moment; `key` is that of an earlier time
+
+    bool operator==(const KeyFile&) const = default;
+  };
+
   Result<std::vector<Entry>> List() const;
-  void Load();
+  void Load(const std::vector<Entry>& entries);
+  // `known` is what the file of this name was before, or nullptr.
+  KeyFile Read(const Entry& entry, const KeyFile* known) const;
+  void Publish();
 
   const std::string directory_;
-  std::vector<Entry> entries_;  // as they were loaded
+  std::vector<KeyFile> files_;  // by name
   bool failed_ = false;         // the last time
   std::atomic<uint64_t> version_{0};
   mutable std::mutex mutex_;

@@ -28,6 +28,28 @@ Error Unreadable(const std::string& path, std::string_view why) {
   return ConfigError("key file " + path + ": " + std::string(why));
 }
 
+// Whether the same file can be read once the system is better off.
+bool Passes(int error) {
+  switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case EIO:
+    case EINTR:
+    case EAGAIN:
+    case ESTALE:
+    case ETIMEDOUT:
+      return true;
+    default:
+      return false;
+  }
+}
+
+Error Unreadable(const std::string& path, int error) {
+  const Error failure = Unreadable(path, std::strerror(error));
+  return Passes(error) ? RuntimeError(failure.message) : failure;
+}
+
 Error NoCurve() {
   return RuntimeError(
       "this ZeroMQ library was built without encryption (CURVE); install a "
@@ -39,7 +61,7 @@ Result<std::string> ReadKeyFile(const std::string& path, bool secret) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat status {};
   if (!fd.valid() || ::fstat(fd.get(), &status) != 0) {
-    return Unreadable(path, std::strerror(errno));
+    return Unreadable(path, errno);
   }
   if (!S_ISREG(status.st_mode)) {
     return Unreadable(path, "is not a regular file");
@@ -50,7 +72,7 @@ Result<std::string> ReadKeyFile(const std::string& path, bool secret) {
   std::array<char, kLargestKeyFile> buffer{};
   const ssize_t length = ::read(fd.get(), buffer.data(), buffer.size());
   if (length < 0) {
-    return Unreadable(path, std::strerror(errno));
+    return Unreadable(path, errno);
   }
   std::string_view text(buffer.data(), static_cast<size_t>(length));
   text.remove_prefix(std::min(text.find_first_not_of(kWhitespace), text.size()));

@@ -36,11 +36,13 @@ Result<CurveKeyPair> MakeCurveKeys();
 
 /// Reads a secret key and derives the public one.
 /// Errors:  kConfig when the file cannot be read, holds no key, or can be read by anybody but its
-///          owner; kRuntime when this ZeroMQ was built without CURVE.
+///          owner; kRuntime when it could not be read for the moment, as without descriptors, and
+///          when this ZeroMQ was built without CURVE.
 Result<CurveKeyPair> ReadSecretKey(const std::string& path);
 
 /// Reads a public key.
-/// Errors:  kConfig when the file cannot be read or holds no key.
+/// Errors:  kConfig when the file cannot be read or holds no key; kRuntime when it could not be
+///          read for the moment, as without descriptors or from a failing disk.
 Result<std::string> ReadPublicKey(const std::string& path);
 
 /// Writes DIR/NAME.key, with mode 0600, and DIR/NAME.pub; makes DIR if it is missing.

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "transport/authorized_keys.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <string>
 
+#include "base/unique_fd.h"
 #include "tests/support/temp_dir.h"
 #include "transport/curve_keys.h"
 
@@ -171,6 +176,60 @@ TEST_F(AuthorizedKeysTest, ADirectoryThatCannotBeReadForAMomentChangesNothing) {
   std::filesystem::remove(directory);
   std::filesystem::rename(dir_.File("aside"), directory);
   EXPECT_TRUE(keys.Refresh().ok());
+}
+
+// A file that can be opened, but whose read fails with EIO: address 0 of this process.
+constexpr char kBrokenFile[] = "/proc/self/mem";
+
+TEST_F(AuthorizedKeysTest, AFileThatCannotBeReadForTheMomentKeepsItsKey) {
+  const std::string first = Add("gw-1");
+  const std::string second = Add("gw-2");
+  EXPECT_EQ(Now().size(), 2U);
+  std::filesystem::create_symlink(kBrokenFile, dir_.File("broken"));
+  std::filesystem::rename(dir_.File("broken"), dir_.File("gw-1.pub"));
+  const std::string third = Add("gw-3");
+  const AuthorizedKeys::Names all = {{first, "gw-1"}, {second, "gw-2"}, {third, "gw-3"}};
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(Now(), all);
+  EXPECT_EQ(Now(), all);
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find("its last key remains valid"), std::string::npos) << log;
+  EXPECT_EQ(log.find("gw-1.pub"), log.rfind("gw-1.pub")) << "said once: " << log;
+  // Once it can be read, what is in it counts; and once it is gone, it authorizes nobody.
+  const std::string changed = Add("new");
+  std::filesystem::rename(dir_.File("new.pub"), dir_.File("gw-1.pub"));
+  EXPECT_EQ(Now(), (AuthorizedKeys::Names{{changed, "gw-1"}, {second, "gw-2"}, {third, "gw-3"}}));
+  std::filesystem::create_symlink(kBrokenFile, dir_.File("broken"));
+  std::filesystem::rename(dir_.File("broken"), dir_.File("gw-1.pub"));
+  EXPECT_EQ(Now().size(), 3U);
+  std::filesystem::remove(dir_.File("gw-1.pub"));
+  EXPECT_EQ(Now(), (AuthorizedKeys::Names{{second, "gw-2"}, {third, "gw-3"}}));
+}
+
+TEST_F(AuthorizedKeysTest, AFileThatHoldsNoKeyLosesTheOneThatItHeld) {
+  Add("gw");
+  EXPECT_EQ(Now().size(), 1U);
+  dir_.Write("new", "revoked");
+  std::filesystem::rename(dir_.File("new"), dir_.File("gw.pub"));
+  EXPECT_EQ(Now(), AuthorizedKeys::Names());
+}
+
+// A lease makes opens that do not wait fail, as those of file servers do, and changes nothing that
+// the directory shows.
+TEST_F(AuthorizedKeysTest, AFileThatCouldNotBeReadIsReadAgainThoughNothingHasChanged) {
+  const std::string key = Add("gw");
+  // The lease's holder is told when somebody wants the file, by a signal that is ignored.
+  UniqueFd lease(::open(dir_.File("gw.pub").c_str(), O_RDWR | O_CLOEXEC));
+  ::fcntl(lease.get(), F_SETSIG, SIGURG);
+  if (::fcntl(lease.get(), F_SETLEASE, F_WRLCK) != 0) {
+    GTEST_SKIP() << "no leases on files here: " << std::strerror(errno);
+  }
+  EXPECT_EQ(Now(), AuthorizedKeys::Names());
+  const uint64_t version = keys_.version();
+  EXPECT_EQ(Now(), AuthorizedKeys::Names());
+  EXPECT_EQ(keys_.version(), version) << "a vain try is no change";
+  lease.Reset();
+  EXPECT_EQ(Now(), (AuthorizedKeys::Names{{key, "gw"}}));
 }
 
 }  // namespace
