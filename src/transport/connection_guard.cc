@@ -256,8 +256,9 @@ void ConnectionGuard::TakeIn(const ConnectionEvent& event) {
 void ConnectionGuard::Accept(int fd) {
   Forget(fd);  // should its end have gone unreported
   Peer peer{PeerAddress(fd), inside_ >= max_connections_, std::nullopt};
-  if (!peer.cut_off && ++inside_from_[peer.address] > max_connections_ - max_connections_ / 8) {
-    --inside_from_[peer.address];
+  const std::string group = AddressGroup(peer.address);
+  if (!peer.cut_off && ++inside_from_[group] > max_connections_ - max_connections_ / 8) {
+    --inside_from_[group];
     peer.cut_off = true;
   }
   if (peer.cut_off) {
@@ -279,7 +280,8 @@ void ConnectionGuard::Forget(int fd) {
   }
   if (!peer->second.cut_off) {
     --inside_;
-    if (const auto from = inside_from_.find(peer->second.address); --from->second == 0) {
+    if (const auto from = inside_from_.find(AddressGroup(peer->second.address));
+        --from->second == 0) {
       inside_from_.erase(from);
     }
     stats_->disconnects.Add();

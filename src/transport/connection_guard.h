@@ -33,7 +33,8 @@ namespace pcap_zmq {
 /// authentication protocol says otherwise; this is the handler.  And it accepts everybody, and
 /// spins when descriptors have run out, so who comes when there are enough is cut off at once,
 /// before its handshake: silent strangers cannot use up memory, nor the descriptors that outputs
-/// need.  An eighth of the places is kept from any one address, so that none keeps all others out.
+/// need.  An eighth of the places is kept from any one address (of IPv6, any one /64), so that none
+/// keeps all others out.
 /// Threads: made and destroyed by the thread that makes the socket; works in a thread of its own.
 /// Source:  ZeroMQ RFC 27 (ZAP).
 class ConnectionGuard {
@@ -103,7 +104,7 @@ class ConnectionGuard {
   int listener_ = -1;                                    // ZeroMQ's
   std::map<int, Peer> peers_;                            // by descriptor
   size_t inside_ = 0;                                    // those of them that were not cut off
-  std::unordered_map<std::string, size_t> inside_from_;  // the same, by address
+  std::unordered_map<std::string, size_t> inside_from_;  // the same, by AddressGroup()
   std::optional<ConnectionRefusal> in_trouble_;  // of the peer that is about to be disconnected
   // One a reason, so that those who knock at every door do not hide who tries a key.
   std::vector<RateLimit> log_limits_;

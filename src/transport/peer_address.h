@@ -14,4 +14,9 @@ inline constexpr char kLocalPeer[] = "a process of this host";
 /// end (any more).
 std::string PeerAddress(int fd);
 
+/// What of `address`, as PeerAddress() gives it, tells apart those who share out connections: of an
+/// IPv6 address its /64, as one host can have all the addresses in there, an IPv4 address even if
+/// it is mapped into IPv6, and anything else as it is.
+std::string AddressGroup(const std::string& address);
+
 }  // namespace pcap_zmq
