@@ -14,7 +14,7 @@ namespace pcap_zmq {
 struct EndpointCounts {
   std::string endpoint;
   bool connected = false;         ///< a receiver is there and has passed the handshake
-  uint64_t sent_packets = 0;      ///< handed to the network
+  uint64_t sent_packets = 0;      ///< in frames that ZeroMQ has let go of
   uint64_t dropped_packets = 0;   ///< were for this endpoint, and no other, and are dropped
   uint64_t buffered_packets = 0;  ///< in ZeroMQ's buffer
 };

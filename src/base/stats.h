@@ -57,7 +57,7 @@ struct PumpStats {
   Gauge effort;        ///< a SquashEffort
   Gauge held_packets;  ///< in frames under construction, not yet handed to ZeroMQ
 
-  Counter sent_packets;  ///< handed to the network by ZeroMQ
+  Counter sent_packets;  ///< in frames that ZeroMQ has let go of, for the network or lost with it
   Counter sent_bytes;    ///< likewise, frame headers and control frames included
   Counter sent_frames;   ///< likewise
   Counter squashed_packets;
