@@ -15,9 +15,10 @@
 #include <cstring>
 #include <fstream>
 #include <string_view>
-#include <system_error>
 #include <thread>
 #include <utility>
+
+#include "base/thread.h"
 
 namespace pcap_zmq {
 namespace {
@@ -214,16 +215,16 @@ Status DropPrivileges(const PrivilegePlan& plan) {
 
 Status RunWithPrivilegesDropped(const PrivilegePlan& plan, const std::function<Status()>& work) {
   Status status;
-  try {
-    std::thread([&] {
-      status = DropPrivileges(plan);
-      if (status.ok()) {
-        status = work();
-      }
-    }).join();
-  } catch (const std::system_error& error) {
-    return RuntimeError(std::string("cannot start a thread: ") + error.what());
+  Result<std::thread> thread = StartThread("powerless", [&] {
+    status = DropPrivileges(plan);
+    if (status.ok()) {
+      status = work();
+    }
+  });
+  if (!thread.ok()) {
+    return thread.error();
   }
+  thread.value().join();
   return status;
 }
 

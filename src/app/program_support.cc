@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <malloc.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -13,8 +12,9 @@
 #include <string>
 #include <utility>
 
+#include "base/event_fd.h"
 #include "base/log.h"
-#include "base/thread_name.h"
+#include "base/thread.h"
 #include "metrics/health_probe.h"
 #include "transport/curve_library.h"
 
@@ -121,16 +121,32 @@ void ConfineUnless(bool off, SandboxProfile profile) {
   }
 }
 
-SignalThread::SignalThread(SignalWaiter signals, const Clock* clock, Nanoseconds drain_timeout,
-                           StopEvent* stop)
-    : signals_(std::move(signals)),
-      finished_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      thread_([this, clock, drain_timeout, stop] {
-        NameThisThread("signals");
-        StopOnSignals(&signals_, *clock, drain_timeout, finished_.get(), stop);
-      }) {}
+Result<std::unique_ptr<SignalThread>> SignalThread::Start(SignalWaiter signals, const Clock* clock,
+                                                          Nanoseconds drain_timeout,
+                                                          StopEvent* stop) {
+  Result<UniqueFd> finished = MakeEventFd();
+  if (!finished.ok()) {
+    return finished.error();
+  }
+  auto self = std::unique_ptr<SignalThread>(new SignalThread(std::move(signals), finished.Take()));
+  Result<std::thread> thread =
+      StartThread("signals", [raw = self.get(), clock, drain_timeout, stop] {
+        StopOnSignals(&raw->signals_, *clock, drain_timeout, raw->finished_.get(), stop);
+      });
+  if (!thread.ok()) {
+    return thread.error();
+  }
+  self->thread_ = thread.Take();
+  return self;
+}
+
+SignalThread::SignalThread(SignalWaiter signals, UniqueFd finished)
+    : signals_(std::move(signals)), finished_(std::move(finished)) {}
 
 SignalThread::~SignalThread() {
+  if (!thread_.joinable()) {
+    return;
+  }
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = ::write(finished_.get(), &one, sizeof one);
   thread_.join();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string_view>
 #include <thread>
 
@@ -59,13 +60,16 @@ void ConfineUnless(bool off, SandboxProfile profile);
 class SignalThread {
  public:
   /// Owns:    takes `signals`; borrows the rest.
-  SignalThread(SignalWaiter signals, const Clock* clock, Nanoseconds drain_timeout,
-               StopEvent* stop);
+  /// Errors:  kRuntime when the system refuses a thread or a descriptor.
+  static Result<std::unique_ptr<SignalThread>> Start(SignalWaiter signals, const Clock* clock,
+                                                     Nanoseconds drain_timeout, StopEvent* stop);
   ~SignalThread();
   SignalThread(const SignalThread&) = delete;
   SignalThread& operator=(const SignalThread&) = delete;
 
  private:
+  SignalThread(SignalWaiter signals, UniqueFd finished);
+
   SignalWaiter signals_;
   UniqueFd finished_;
   std::thread thread_;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "app/receiver_pipeline.h"
 
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,8 +17,9 @@
 #include "app/receiver_output.h"
 #include "app/status.h"
 #include "app/version.h"
+#include "base/event_fd.h"
 #include "base/log.h"
-#include "base/thread_name.h"
+#include "base/thread.h"
 #include "metrics/collector.h"
 
 namespace pcap_zmq {
@@ -44,7 +44,6 @@ ReceiverPipeline::ReceiverPipeline(ReceiverConfig config, const Clock* clock, co
     : config_(std::move(config)),
       clock_(clock),
       stop_(stop),
-      done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       watch_(clock),
       senders_(config_.max_senders, clock),
       decoder_(&senders_, &stats_),
@@ -55,6 +54,11 @@ ReceiverPipeline::ReceiverPipeline(ReceiverConfig config, const Clock* clock, co
 ReceiverPipeline::~ReceiverPipeline() = default;
 
 Status ReceiverPipeline::StartTransport() {
+  Result<UniqueFd> done = MakeEventFd();
+  if (!done.ok()) {
+    return done.error();
+  }
+  done_ = done.Take();
   context_ = std::make_unique<ZmqContext>(1);
   context_->StartThreads();
   return {};
@@ -138,13 +142,18 @@ Status ReceiverPipeline::Start() {
                                 " can send here, and nothing is encrypted; use --curve-key and "
                                 "--authorized-keys");
   }
-  socket_->StartGuard();
-  thread_ = std::thread([this] {
-    NameThisThread("receiver");
+  if (Status guarded = socket_->StartGuard(); !guarded.ok()) {
+    return guarded;
+  }
+  Result<std::thread> thread = StartThread("receiver", [this] {
     Receive();
     const uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = ::write(done_.get(), &one, sizeof one);
   });
+  if (!thread.ok()) {
+    return thread.error();
+  }
+  thread_ = thread.Take();
   return {};
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "app/receiver_program.h"
 
-#include <optional>
+#include <memory>
 #include <variant>
 
 #include "app/config_loader.h"
@@ -30,17 +30,24 @@ int RunReceiver(int argc, const char* const* argv, const char* const* envp) {
   }
   const SystemClock clock;
   StopEvent stop;
+  if (!stop.status().ok()) {
+    return ReportAndExit(stop.status().error());
+  }
   ServiceNotifier notifier = ServiceNotifier::FromEnvironment(envp);
   const auto plan = PlanPrivileges({.user = config.user});
   if (!plan.ok()) {
     return ReportAndExit(plan.error());
   }
   ReceiverPipeline pipeline(config, &clock, &stop);
-  std::optional<SignalThread> signal_thread;
+  std::unique_ptr<SignalThread> signal_thread;
 
   // Threads that are there before the drop begin without rights; the rest starts after it.
   Status status = RunWithPrivilegesDropped(plan.value(), [&] {
-    signal_thread.emplace(signals.Take(), &clock, config.drain_timeout, &stop);
+    auto started = SignalThread::Start(signals.Take(), &clock, config.drain_timeout, &stop);
+    if (!started.ok()) {
+      return Status(started.error());
+    }
+    signal_thread = started.Take();
     return pipeline.StartTransport();
   });
   if (status.ok()) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "app/sender_pipeline.h"
 
-#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <future>
 #include <limits>
 #include <utility>
 
@@ -17,8 +17,9 @@
 #include "app/program_support.h"
 #include "app/status.h"
 #include "app/version.h"
+#include "base/event_fd.h"
 #include "base/log.h"
-#include "base/thread_name.h"
+#include "base/thread.h"
 #include "metrics/collector.h"
 #include "source/file_source.h"
 #include "source/live_source.h"
@@ -63,11 +64,7 @@ Result<uint64_t> SecretSeed() {
 }  // namespace
 
 SenderPipeline::SenderPipeline(SenderConfig config, const Clock* clock, const StopEvent* stop)
-    : config_(std::move(config)),
-      clock_(clock),
-      stop_(stop),
-      done_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      watch_(clock) {}
+    : config_(std::move(config)), clock_(clock), stop_(stop), watch_(clock) {}
 
 SenderPipeline::~SenderPipeline() = default;
 
@@ -187,6 +184,11 @@ Status SenderPipeline::ConnectPump(Pump* pump) {
 }
 
 Status SenderPipeline::Start() {
+  Result<UniqueFd> done = MakeEventFd();
+  if (!done.ok()) {
+    return done.error();
+  }
+  done_ = done.Take();
   context_ = std::make_unique<ZmqContext>(static_cast<int>(pumps_.size()));
   if (config_.resolve_interval > 0) {
     endpoint_watch_ = std::make_unique<EndpointWatch>(config_.endpoints, config_.resolve_interval);
@@ -202,19 +204,12 @@ Status SenderPipeline::Start() {
     return serving;
   }
   if (endpoint_watch_ != nullptr) {
-    endpoint_watch_->Start();
+    if (Status following = endpoint_watch_->Start(); !following.ok()) {
+      return following;
+    }
   }
-  running_ = pumps_.size();
-  int number = 0;
-  for (Pump& pump : pumps_) {
-    pump.thread = std::thread([this, &pump, name = "pump " + std::to_string(++number)] {
-      NameThisThread(name.c_str());
-      pump.pump->Run(config_.drain_timeout);
-      if (--running_ == 0) {
-        const uint64_t one = 1;
-        [[maybe_unused]] const ssize_t written = ::write(done_.get(), &one, sizeof one);
-      }
-    });
+  if (Status pumping = StartPumps(); !pumping.ok()) {
+    return pumping;
   }
   description_ =
       "reading " + FormatSource(config_.source) + ", sending to " + JoinNames(config_.endpoints);
@@ -226,6 +221,43 @@ Status SenderPipeline::Start() {
         "packets go to " + *exposed + " unencrypted; use --curve-key and --server-key");
   }
   return {};
+}
+
+// No pump runs before each has its thread: one that ran could only be ended by the stop event.
+Status SenderPipeline::StartPumps() {
+  std::promise<bool> all_started;
+  const std::shared_future<bool> may_run = all_started.get_future().share();
+  running_ = pumps_.size();
+  Status status;
+  int number = 0;
+  for (Pump& pump : pumps_) {
+    Result<std::thread> thread =
+        StartThread("pump " + std::to_string(++number), [this, &pump, may_run] {
+          if (may_run.get()) {
+            Run(&pump);
+          }
+        });
+    if (!thread.ok()) {
+      status = thread.error();
+      break;
+    }
+    pump.thread = thread.Take();
+  }
+  all_started.set_value(status.ok());
+  for (Pump& pump : pumps_) {
+    if (!status.ok() && pump.thread.joinable()) {
+      pump.thread.join();
+    }
+  }
+  return status;
+}
+
+void SenderPipeline::Run(Pump* pump) {
+  pump->pump->Run(config_.drain_timeout);
+  if (--running_ == 0) {
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(done_.get(), &one, sizeof one);
+  }
 }
 
 void SenderPipeline::WatchPumps() {

@@ -73,6 +73,8 @@ class SenderPipeline {
   Result<std::unique_ptr<PacketSource>> OpenSource(const std::vector<uint16_t>& groups,
                                                    PumpStats* stats);
   Status ConnectPump(Pump* pump);
+  Status StartPumps();
+  void Run(Pump* pump);
   Result<std::unique_ptr<PushSocket>> Connect(const std::string& endpoint) const;
   void WatchPumps();
   Status StartMetrics();

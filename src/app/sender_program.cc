@@ -2,6 +2,7 @@
 #include "app/sender_program.h"
 
 #include <algorithm>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -67,13 +68,16 @@ int RunSender(int argc, const char* const* argv, const char* const* envp) {
   }
   const SystemClock clock;
   StopEvent stop;
+  if (!stop.status().ok()) {
+    return ReportAndExit(stop.status().error());
+  }
   ServiceNotifier notifier = ServiceNotifier::FromEnvironment(envp);
   const auto plan = PlanPrivileges(WishOf(config));
   if (!plan.ok()) {
     return ReportAndExit(plan.error());
   }
   SenderPipeline pipeline(config, &clock, &stop);
-  std::optional<SignalThread> signal_thread;
+  std::unique_ptr<SignalThread> signal_thread;
 
   // Opening a pipe may wait, for which the thread that takes signals must be there: without rights,
   // as it would keep them.  The kernel's packets need rights, a file is opened with those of the
@@ -82,7 +86,11 @@ int RunSender(int argc, const char* const* argv, const char* const* envp) {
   Status status = pipeline.ReadKeys();
   if (status.ok()) {
     status = RunWithPrivilegesDropped(plan.value(), [&] {
-      signal_thread.emplace(signals.Take(), &clock, config.drain_timeout, &stop);
+      auto started = SignalThread::Start(signals.Take(), &clock, config.drain_timeout, &stop);
+      if (!started.ok()) {
+        return Status(started.error());
+      }
+      signal_thread = started.Take();
       return Status();
     });
   }

@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "base/stop_event.h"
 
-#include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "base/event_fd.h"
 
 namespace pcap_zmq {
 
-StopEvent::StopEvent() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+StopEvent::StopEvent() {
+  if (Result<UniqueFd> fd = MakeEventFd(); fd.ok()) {
+    fd_ = fd.Take();
+  } else {
+    status_ = fd.error();
+  }
+}
 
 void StopEvent::Request(Nanoseconds deadline) {
   Nanoseconds current = deadline_.load(std::memory_order_relaxed);

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/clock.h"
+#include "base/result.h"
 #include "base/unique_fd.h"
 
 namespace pcap_zmq {
@@ -18,6 +19,10 @@ namespace pcap_zmq {
 class StopEvent {
  public:
   StopEvent();
+
+  /// Whether the event could be made.
+  /// Errors:  kRuntime when there was no descriptor for it: nobody who polls would hear of it.
+  const Status& status() const { return status_; }
 
   /// Raises the event; what has not been drained by `deadline` (monotonic) is dropped and counted.
   /// A later call can only bring the deadline forward.
@@ -34,6 +39,7 @@ class StopEvent {
 
  private:
   UniqueFd fd_;
+  Status status_;
   std::atomic<Nanoseconds> deadline_{std::numeric_limits<Nanoseconds>::max()};
   std::atomic<bool> requested_{false};
 };

@@ -9,9 +9,9 @@
 #include <future>
 #include <mutex>
 #include <string_view>
-#include <thread>
 #include <utility>
 
+#include "base/thread.h"
 #include "metrics/listen_address.h"
 #include "metrics/status_page.h"
 
@@ -165,16 +165,18 @@ class HttpEndpoint::Server {
       return;
     }
     // civetweb's accepting thread looks for the request to stop only every 2 s, or when somebody
-    // connects.
+    // connects.  Where there is no thread to do that, this waits for the 2 s.
     std::promise<void> stopped;
-    std::thread waker([this, done = stopped.get_future()] {
+    Result<std::thread> waker = StartThread("waker", [this, done = stopped.get_future().share()] {
       while (done.wait_for(kKnockInterval) != std::future_status::ready) {
         Knock(address_);
       }
     });
     mg_stop(context_);
     stopped.set_value();
-    waker.join();
+    if (waker.ok()) {
+      waker.value().join();
+    }
   }
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

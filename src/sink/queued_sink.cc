@@ -2,7 +2,6 @@
 #include "sink/queued_sink.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <array>
@@ -10,10 +9,10 @@
 #include <cstring>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 
-#include "base/thread_name.h"
+#include "base/event_fd.h"
+#include "base/thread.h"
 #include "sink/pcap_format.h"
 #include "sink/stop_wait.h"
 
@@ -28,15 +27,16 @@ Result<std::unique_ptr<QueuedSink>> QueuedSink::Start(std::unique_ptr<PacketSink
                                                       const QueueOptions& options, SinkStats* stats,
                                                       const Clock* clock, const StopEvent* stop) {
   std::unique_ptr<QueuedSink> sink(new QueuedSink(std::move(inner), options, stats, clock, stop));
-  if (!sink->wake_fd_.valid()) {
-    return RuntimeError("cannot make an eventfd for the output " + stats->label);
+  Result<UniqueFd> wake = MakeEventFd();
+  if (!wake.ok()) {
+    return RuntimeError("output " + stats->label + ": " + wake.error().message);
   }
-  try {
-    sink->thread_ = std::thread([raw = sink.get()] { raw->Run(); });
-  } catch (const std::system_error& error) {
-    return RuntimeError("cannot start a thread for the output " + stats->label + ": " +
-                        error.what());
+  sink->wake_fd_ = wake.Take();
+  Result<std::thread> thread = StartThread("output", [raw = sink.get()] { raw->Run(); });
+  if (!thread.ok()) {
+    return RuntimeError("output " + stats->label + ": " + thread.error().message);
   }
+  sink->thread_ = thread.Take();
   return sink;
 }
 
@@ -49,8 +49,7 @@ QueuedSink::QueuedSink(std::unique_ptr<PacketSink> inner, const QueueOptions& op
       stats_(stats),
       clock_(clock),
       stop_(stop),
-      queue_(options.max_bytes),
-      wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+      queue_(options.max_bytes) {}
 
 QueuedSink::~QueuedSink() {
   Finish();
@@ -120,7 +119,6 @@ void QueuedSink::Wake() {
 }
 
 void QueuedSink::Run() {
-  NameThisThread("output");
   while (!queue_.Finished()) {
     stats_->heartbeat.Beat(clock_->MonotonicNow());
     std::optional<RecordBlockPtr> block = queue_.Pop(0);

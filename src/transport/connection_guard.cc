@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "transport/connection_guard.h"
 
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <zmq.h>
@@ -13,7 +12,9 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/event_fd.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "transport/curve_keys.h"
 #include "transport/farewell.h"
 #include "transport/peer_address.h"
@@ -110,6 +111,13 @@ Result<std::unique_ptr<ConnectionGuard>> ConnectionGuard::Prepare(const ZmqConte
                                                                   size_t max_connections,
                                                                   ConnectionStats* stats) {
   auto guard = std::unique_ptr<ConnectionGuard>(new ConnectionGuard(keys, max_connections, stats));
+  for (UniqueFd* const event : {&guard->stop_, &guard->leave_, &guard->all_left_event_}) {
+    Result<UniqueFd> made = MakeEventFd();
+    if (!made.ok()) {
+      return made.error();
+    }
+    *event = made.Take();
+  }
   if (keys != nullptr) {
     guard->questions_.reset(zmq_socket(context.handle(), ZMQ_REP));
     if (guard->questions_ == nullptr || zmq_bind(guard->questions_.get(), kZapAddress) != 0) {
@@ -125,9 +133,6 @@ ConnectionGuard::ConnectionGuard(AuthorizedKeys* keys, size_t max_connections,
     : keys_(keys),
       stats_(stats),
       max_connections_(max_connections),
-      stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      leave_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      all_left_event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       log_limits_(kReasonCount<ConnectionRefusal>, RateLimit(kLogBurst, kLogInterval)) {}
 
 ConnectionGuard::~ConnectionGuard() {
@@ -141,9 +146,14 @@ void ConnectionGuard::AskAllToLeave() {
   Raise(leave_);
 }
 
-void ConnectionGuard::Start(SocketMonitor* monitor) {
+Status ConnectionGuard::Start(SocketMonitor* monitor) {
   monitor_ = monitor;
-  thread_ = std::thread([this] { Run(); });
+  Result<std::thread> thread = StartThread("door", [this] { Run(); });
+  if (!thread.ok()) {
+    return thread.error();
+  }
+  thread_ = thread.Take();
+  return {};
 }
 
 void ConnectionGuard::Run() {

@@ -42,7 +42,7 @@ class ConnectionGuard {
   /// Gets ready to answer, so that from then on nobody is let in unasked.  With `keys` null, who
   /// comes is only counted.
   /// Owns:    borrows all; they outlive the guard.
-  /// Errors:  kRuntime when the context has a guard already.
+  /// Errors:  kRuntime when the context has a guard already, or no descriptor is left.
   static Result<std::unique_ptr<ConnectionGuard>> Prepare(const ZmqContext& context,
                                                           AuthorizedKeys* keys,
                                                           size_t max_connections,
@@ -53,7 +53,8 @@ class ConnectionGuard {
 
   /// Starts to work, watching the connections that `monitor` reports.  Peers that came before have
   /// waited for it.
-  void Start(SocketMonitor* monitor);
+  /// Errors:  kRuntime when the system refuses a thread.
+  Status Start(SocketMonitor* monitor);
 
   /// Asks all peers to leave, and newcomers likewise, by closing our half of their connections.
   /// What they have sent until they notice is still received: a peer has left once all of it was.

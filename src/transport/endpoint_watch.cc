@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
-#include "base/thread_name.h"
+#include "base/thread.h"
 
 namespace pcap_zmq {
 namespace {
@@ -166,14 +166,17 @@ void EndpointWatch::Look() {
   state_->Look();
 }
 
-void EndpointWatch::Start() {
+Status EndpointWatch::Start() {
   const auto& names = state_->names;
-  if (std::any_of(names.begin(), names.end(), [](const auto& name) { return name.changes; })) {
-    thread_ = std::thread([state = state_] {
-      NameThisThread("resolver");
-      state->Run();
-    });
+  if (std::none_of(names.begin(), names.end(), [](const auto& name) { return name.changes; })) {
+    return {};
   }
+  Result<std::thread> thread = StartThread("resolver", [state = state_] { state->Run(); });
+  if (!thread.ok()) {
+    return thread.error();
+  }
+  thread_ = thread.Take();
+  return {};
 }
 
 std::shared_ptr<const EndpointWatch::Endpoints> EndpointWatch::endpoints() const {

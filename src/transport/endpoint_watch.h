@@ -42,7 +42,8 @@ class EndpointWatch {
   /// Looks up all names once, in this thread; not after Start().
   void Look();
   /// Looks them up at the interval from now on.
-  void Start();
+  /// Errors:  kRuntime when the system refuses a thread.
+  Status Start();
 
   /// What all endpoints stand for now, each once, in the order given.
   std::shared_ptr<const Endpoints> endpoints() const;

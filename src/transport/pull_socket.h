@@ -44,7 +44,8 @@ class PullSocket final : public FrameReceiver {
 
   /// Starts the thread that lets senders in and counts those who are turned away.  Until then they
   /// wait at the door.
-  void StartGuard() { guard_->Start(&monitor_); }
+  /// Errors:  kRuntime when the system refuses a thread.
+  Status StartGuard() { return guard_->Start(&monitor_); }
 
   /// Asks all senders to leave; whoever comes from now on is asked as well.  What they have sent is
   /// still received.

@@ -2,9 +2,16 @@
 #include "app/program_support.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "tests/support/scarcity.h"
+#include "tests/support/wait.h"
 
 namespace pcap_zmq {
 namespace {
@@ -45,6 +52,42 @@ TEST_F(DescriptorLimit, LeavesConnectionsWhatTheOthersDoNotNeed) {
   SetSoft(300);
   EXPECT_EQ(ConnectionsWithinLimit(1024), 150U);
   EXPECT_EQ(ConnectionsWithinLimit(1), 1U);
+}
+
+class SignalThreadTest : public ::testing::Test {
+ protected:
+  Result<std::unique_ptr<SignalThread>> Start() {
+    auto signals = SignalWaiter::Block();
+    EXPECT_TRUE(signals.ok());
+    return Start(signals.Take());
+  }
+  Result<std::unique_ptr<SignalThread>> Start(SignalWaiter signals) {
+    return SignalThread::Start(std::move(signals), &clock_, kNanosPerSecond, &stop_);
+  }
+
+  const SystemClock clock_;
+  StopEvent stop_;
+};
+
+TEST_F(SignalThreadTest, ASignalBecomesARequestToStop) {
+  const auto thread = Start();
+  ASSERT_TRUE(thread.ok()) << thread.error().message;
+  EXPECT_FALSE(stop_.requested());
+  ::kill(::getpid(), SIGTERM);
+  EXPECT_TRUE(testing::WaitUntil([&] { return stop_.requested(); }));
+}
+
+TEST_F(SignalThreadTest, WithoutAThreadOrADescriptorItIsAnError) {
+  {
+    const testing::NoNewThreads none;
+    const auto thread = Start();
+    ASSERT_FALSE(thread.ok());
+    EXPECT_EQ(thread.error().kind, ErrorKind::kRuntime);
+  }
+  auto signals = SignalWaiter::Block();
+  ASSERT_TRUE(signals.ok());
+  const testing::NoNewDescriptors none;
+  EXPECT_FALSE(Start(signals.Take()).ok());
 }
 
 }  // namespace

@@ -7,6 +7,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/scarcity.h"
+
 namespace pcap_zmq {
 namespace {
 
@@ -19,6 +21,14 @@ TEST(StopEvent, IsNotRaisedBeforeItIsRequested) {
   const StopEvent stop;
   EXPECT_FALSE(stop.requested());
   EXPECT_FALSE(Readable(stop, 0));
+}
+
+TEST(StopEvent, OneWithoutADescriptorSaysSo) {
+  EXPECT_TRUE(StopEvent().status().ok());
+  const testing::NoNewDescriptors none;
+  const StopEvent stop;
+  ASSERT_FALSE(stop.status().ok());
+  EXPECT_EQ(stop.status().error().kind, ErrorKind::kRuntime);
 }
 
 TEST(StopEvent, RequestRaisesItForGood) {

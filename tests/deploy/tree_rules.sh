@@ -133,8 +133,19 @@ check_no_sleeping() {
   [[ -z $hits ]] || breach "tests wait for events and do not sleep:"$'\n'"$hits"
 }
 
+# A thread or an eventfd that the system refuses has to become an error line, which the two helpers
+# in base/ see to.
+check_starts() {
+  local hits
+  hits=$(sources src | grep -vE '^src/base/(thread|event_fd)\.cc$' |
+    xargs grep -nE '\bstd::(thread|jthread)( [a-z_]+)?[({]|\bstd::async\(|\bpthread_create\(|\beventfd\(')
+  [[ -z $hits ]] ||
+    breach "threads start by StartThread() and eventfds by MakeEventFd():"$'\n'"$hits"
+}
+
 check_include_rule
 check_third_party_rule
+check_starts
 check_licence_lines
 check_scripts
 check_sizes

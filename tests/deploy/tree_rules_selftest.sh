@@ -50,6 +50,12 @@ fresh_tree && echo '#include <zlib.h>' >>src/app/a.cc
 expect_breach 'src/app/a.cc includes <zlib.h>, which belongs to: codec'
 fresh_tree && echo '#include <boost/asio.hpp>' >>src/base/b.h
 expect_breach 'which belongs to: nobody'
+fresh_tree && echo '  thread_ = std::thread([this] { Run(); });' >>src/codec/c.cc
+expect_breach 'threads start by StartThread()'
+fresh_tree && echo 'std::thread waker([] {});' >>src/codec/c.cc
+expect_breach 'threads start by StartThread()'
+fresh_tree && echo 'Owner::Owner() : fd_(::eventfd(0, EFD_CLOEXEC)) {}' >>src/base/b.h
+expect_breach 'eventfds by MakeEventFd()'
 fresh_tree && sed -i 1d src/codec/c.cc
 expect_breach 'src/codec/c.cc has 0 SPDX lines'
 fresh_tree && echo "$spdx" >>src/codec/c.cc

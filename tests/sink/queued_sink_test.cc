@@ -9,6 +9,7 @@
 
 #include "sink/fifo_sink.h"
 #include "tests/sink/sink_testing.h"
+#include "tests/support/scarcity.h"
 
 namespace pcap_zmq {
 namespace {
@@ -110,6 +111,31 @@ TEST_F(QueuedSinkTest, DeliversInOrderAndFinishesTheInnerSinkAfterTheLastBlock) 
   EXPECT_EQ(gate_.delivered, Sequence(5000));
   EXPECT_TRUE(gate_.finished);
   EXPECT_EQ(stats_.queued_packets.Value(), 0);
+}
+
+TEST_F(QueuedSinkTest, WithoutAThreadOrADescriptorItDoesNotStartAndNamesTheOutput) {
+  const auto start = [this] {
+    return QueuedSink::Start(std::make_unique<GatedSink>(&gate_, &stats_), {}, &stats_, &clock_,
+                             &stop_);
+  };
+  std::vector<std::string> messages;
+  {
+    const testing::NoNewThreads none;
+    const auto sink = start();
+    ASSERT_FALSE(sink.ok());
+    messages.push_back(sink.error().message);
+  }
+  {
+    const testing::NoNewDescriptors none;
+    const auto sink = start();
+    ASSERT_FALSE(sink.ok());
+    messages.push_back(sink.error().message);
+  }
+  EXPECT_NE(messages[0].find("cannot start the thread"), std::string::npos) << messages[0];
+  EXPECT_NE(messages[1].find("cannot make an eventfd"), std::string::npos) << messages[1];
+  for (const std::string& message : messages) {
+    EXPECT_NE(message.find("output " + stats_.label), std::string::npos) << message;
+  }
 }
 
 TEST_F(QueuedSinkTest, DropPolicyNeverWaitsAndCountsWhatDoesNotFit) {

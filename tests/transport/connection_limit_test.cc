@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Twin of src/transport/connection_guard.cc
 //
-// What one network may take of the places.
+// What one network may take of the places, and a guard that the system has no means for.
 #include <gtest/gtest.h>
 #include <zmq.h>
 
@@ -11,6 +11,7 @@
 
 #include "tests/support/net_namespace.h"
 #include "tests/support/process.h"
+#include "tests/support/scarcity.h"
 #include "tests/transport/socket_testing.h"
 #include "transport/socket_options.h"
 
@@ -73,6 +74,24 @@ TEST_F(ConnectionLimitTest, OneNetworkOfIpv6LeavesAnEighthOfThePlacesToOthers) {
   const std::string log = ::testing::internal::GetCapturedStderr();
   EXPECT_NE(log.find("turned away 2001:db8:1:2:"), std::string::npos) << log;
   EXPECT_NE(log.find("::5: "), std::string::npos) << "the whole address: " << log;
+}
+
+TEST_F(ConnectionLimitTest, AGuardWithoutAThreadIsAnError) {
+  PullOptions options;
+  options.endpoint = kAnyPort;
+  auto pull = PullSocket::Bind(*context_, options, &stats_);
+  ASSERT_TRUE(pull.ok()) << pull.error().message;
+  const NoNewThreads none;
+  const Status guarded = pull.value()->StartGuard();
+  ASSERT_FALSE(guarded.ok());
+  EXPECT_EQ(guarded.error().kind, ErrorKind::kRuntime);
+}
+
+TEST_F(ConnectionLimitTest, AGuardWithoutADescriptorIsAnError) {
+  const NoNewDescriptors none;
+  const auto guard = ConnectionGuard::Prepare(*context_, nullptr, 8, &stats_.connections);
+  ASSERT_FALSE(guard.ok());
+  EXPECT_NE(guard.error().message.find("eventfd"), std::string::npos) << guard.error().message;
 }
 
 }  // namespace

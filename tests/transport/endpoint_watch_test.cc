@@ -8,6 +8,7 @@
 #include <mutex>
 #include <utility>
 
+#include "tests/support/scarcity.h"
 #include "tests/support/wait.h"
 
 namespace pcap_zmq::testing {
@@ -134,7 +135,7 @@ TEST_F(EndpointWatchTest, ItsThreadLooksAgainAndAgain) {
   const auto watch = Watch({"tcp://ids:1"});
   watch->Look();
   const uint64_t version = watch->version();
-  watch->Start();
+  ASSERT_TRUE(watch->Start().ok());
   ASSERT_TRUE(WaitUntil([&] { return names_->lookups() > 5; }));
   EXPECT_EQ(watch->version(), version) << "nothing has changed";
   names_->Say("tcp://ids:1", Endpoints{"tcp://10.0.0.1:1", "tcp://10.0.0.2:1"});
@@ -142,10 +143,18 @@ TEST_F(EndpointWatchTest, ItsThreadLooksAgainAndAgain) {
   EXPECT_EQ(*watch->endpoints(), (Endpoints{"tcp://10.0.0.1:1", "tcp://10.0.0.2:1"}));
 }
 
+TEST_F(EndpointWatchTest, AThreadThatTheSystemRefusesIsAnError) {
+  const auto watch = Watch({"tcp://ids:1"});
+  const NoNewThreads none;
+  const Status started = watch->Start();
+  ASSERT_FALSE(started.ok());
+  EXPECT_NE(started.error().message.find("resolver"), std::string::npos) << started.error().message;
+}
+
 TEST_F(EndpointWatchTest, WithoutANameThereIsNothingToLookUp) {
   const auto watch = Watch({"tcp://10.0.0.1:1", "tcp://[::1]:1", "ipc:///run/x"});
   watch->Look();
-  watch->Start();
+  ASSERT_TRUE(watch->Start().ok());
   EXPECT_EQ(watch->endpoints()->size(), 3U);
   EXPECT_EQ(names_->lookups(), 0U);
 }
@@ -156,7 +165,7 @@ TEST_F(EndpointWatchTest, ANameServiceThatHangsHoldsNobodyUp) {
   watch->Look();
   names_->Hang();
   const uint64_t before = names_->lookups();
-  watch->Start();
+  ASSERT_TRUE(watch->Start().ok());
   ASSERT_TRUE(WaitUntil([&] { return names_->lookups() > before; }));
   EXPECT_EQ(*watch->endpoints(), Endpoints{"tcp://10.0.0.1:1"});
   watch.reset();  // returns although the lookup does not

@@ -167,7 +167,7 @@ TEST_F(PullSocketTest, MoreConnectionsThanAnyoneLooksAtDoNotStopTheWire) {
   }
   ASSERT_EQ(Send(push.get(), FrameBytes(1, 100)), SendOutcome::kAccepted);
   EXPECT_EQ(ReceiveBytes(pull.get()), FrameBytes(1, 100));
-  pull->StartGuard();
+  ASSERT_TRUE(pull->StartGuard().ok());
   EXPECT_TRUE(WaitUntil([&] { return stats_.connections.disconnects.Value() == kPassersBy; }));
   EXPECT_TRUE(WaitForPeers(1));
 }

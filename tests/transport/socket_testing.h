@@ -125,7 +125,8 @@ class SocketTest : public ::testing::Test {
   }
 
   static std::unique_ptr<PullSocket> WithGuard(std::unique_ptr<PullSocket> pull) {
-    pull->StartGuard();
+    const Status guarded = pull->StartGuard();
+    EXPECT_TRUE(guarded.ok()) << guarded.error().message;
     return pull;
   }
 
