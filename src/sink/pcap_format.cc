@@ -40,7 +40,8 @@ size_t ConvertRecord(const uint8_t* from, LinkType from_type, LinkType to_type, 
   const size_t kept = std::min<size_t>(captured - *cut, kMaxCapturedLength - header);
   std::memcpy(to, from, 8);  // the timestamp
   StoreLe<uint32_t>(to + 8, static_cast<uint32_t>(header + kept));
-  StoreLe<uint32_t>(to + 12, static_cast<uint32_t>(original - *cut + header));
+  const uint64_t length = uint64_t{original} - *cut + header;
+  StoreLe<uint32_t>(to + 12, static_cast<uint32_t>(std::min<uint64_t>(length, UINT32_MAX)));
   if (header != 0) {
     WriteEthernetHeader(to + kRecordHeaderBytes, frame[*cut] >> 4);
   }

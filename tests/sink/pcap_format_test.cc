@@ -171,6 +171,21 @@ TEST(LinkConverter, LinkLayersAreCutDownToIpAndTheRestIsCounted) {
   }
 }
 
+// A sender may claim any length: with the header of Ethernet it must not begin again at zero.
+TEST(LinkConverter, TheLargestLengthOfAllIsNotExceeded) {
+  for (const uint32_t original : {UINT32_MAX, UINT32_MAX - 13, UINT32_MAX - 14}) {
+    Bytes records;
+    AppendRecord(&records, Ipv4Packet("liar"), 7, original);
+    uint64_t dropped = 0;
+    const RecordBlockPtr block =
+        LinkConverter(LinkType::kEthernet).Convert(MakeBlock(records, 1), &dropped);
+    const ParsedCapture capture = Parse(LinkType::kEthernet, *block);
+    ASSERT_EQ(capture.records.size(), 1U);
+    EXPECT_EQ(capture.records[0].original_length, UINT32_MAX) << original;
+    EXPECT_EQ(capture.records[0].data.size(), Ipv4Packet("liar").size() + 14);
+  }
+}
+
 TEST(LinkConverter, CookedCaptureBecomesEthernet) {
   Bytes sll(16);
   sll[14] = 0x08;
