@@ -3,10 +3,13 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <ctime>
 #include <string>
+
+#include "base/utf8.h"
 
 namespace pcap_zmq {
 namespace {
@@ -29,17 +32,24 @@ std::string_view Name(LogLevel level) {
 
 // Escapes as JSON does; in text lines quotes and backslashes stay as they are.
 void AppendEscaped(std::string* line, std::string_view text, bool json) {
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+  for (size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    const size_t length = CharacterLength(text, at);
+    // Those of one byte, and U+0080 to U+009F, whose second byte is their number.
+    const auto code = static_cast<unsigned char>(c == '\xc2' && length == 2 ? text[at + 1] : c);
+    if (code < 0x20 || code == 0x7f || (length == 2 && c == '\xc2' && code < 0xa0)) {
       std::array<char, 8> escaped{};
-      std::snprintf(escaped.data(), escaped.size(), "\\u%04x", static_cast<unsigned>(c));
+      std::snprintf(escaped.data(), escaped.size(), "\\u%04x", static_cast<unsigned>(code));
       line->append(escaped.data());
+    } else if (length == 0) {
+      line->append(kReplacementCharacter);
     } else {
       if (json && (c == '"' || c == '\\')) {
         line->push_back('\\');
       }
-      line->push_back(c);
+      line->append(text.substr(at, length));
     }
+    at += std::max<size_t>(length, 1);
   }
 }
 

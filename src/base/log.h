@@ -17,7 +17,8 @@ enum class LogFormat {
 /// live as long as the process.
 void SetUpLog(std::string_view program, LogFormat format);
 
-/// Writes one line with one write(2); control characters in `message` are escaped.
+/// Writes one line with one write(2).  Control characters in `message` are escaped; bytes that are
+/// not UTF-8, as in the name of a file, become U+FFFD.
 /// Threads: any.
 void Log(LogLevel level, std::string_view message);
 

@@ -2,44 +2,14 @@
 #include "metrics/label_text.h"
 
 #include <cstddef>
-#include <cstdint>
+
+#include "base/utf8.h"
 
 namespace pcap_zmq {
 namespace {
 
-uint8_t ByteAt(std::string_view text, size_t at) {
-  return at < text.size() ? static_cast<uint8_t>(text[at]) : 0;
-}
-
-bool InRange(uint8_t byte, uint8_t low, uint8_t high) {
-  return byte >= low && byte <= high;
-}
-
-/// Length of the well-formed multi-byte character that begins at `at`, or 0.
-size_t MultibyteLength(std::string_view text, size_t at) {
-  const uint8_t first = ByteAt(text, at);
-  const uint8_t second = ByteAt(text, at + 1);
-  size_t length = 0;
-  // The bounds of the second byte exclude overlong forms, surrogates and what is above U+10FFFF.
-  if (InRange(first, 0xc2, 0xdf) && InRange(second, 0x80, 0xbf)) {
-    length = 2;
-  } else if (InRange(first, 0xe0, 0xef) &&
-             InRange(second, first == 0xe0 ? 0xa0 : 0x80, first == 0xed ? 0x9f : 0xbf)) {
-    length = 3;
-  } else if (InRange(first, 0xf0, 0xf4) &&
-             InRange(second, first == 0xf0 ? 0x90 : 0x80, first == 0xf4 ? 0x8f : 0xbf)) {
-    length = 4;
-  }
-  for (size_t i = 2; i < length; ++i) {
-    if (!InRange(ByteAt(text, at + i), 0x80, 0xbf)) {
-      return 0;
-    }
-  }
-  return length;
-}
-
-bool IsPlain(uint8_t byte) {
-  return InRange(byte, 0x20, 0x7e) || byte == '\n' || byte == '\t';
+bool IsControl(char c) {
+  return (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
 }
 
 }  // namespace
@@ -48,9 +18,9 @@ std::string LabelText(std::string_view text) {
   std::string safe;
   safe.reserve(text.size());
   for (size_t at = 0; at < text.size();) {
-    const size_t length = IsPlain(ByteAt(text, at)) ? 1 : MultibyteLength(text, at);
+    const size_t length = IsControl(text[at]) ? 0 : CharacterLength(text, at);
     if (length == 0) {
-      safe += "\xef\xbf\xbd";
+      safe += kReplacementCharacter;
       ++at;
     } else {
       safe += text.substr(at, length);

@@ -82,6 +82,22 @@ TEST(Log, JsonEscapesQuotesBackslashesAndControlCharacters) {
   EXPECT_NE(line.find(R"("message":"\"\\\u000a\u0009\u0000\u001f"})"), std::string::npos) << line;
 }
 
+// Names of files are any bytes; one that is not UTF-8 would make the line no JSON.
+TEST(Log, BytesThatAreNotUtf8AreReplacedInBothFormats) {
+  const std::string name = "/run/caf\xe9.pcap, \xff\xc3(, \u00e9";
+  const std::string shown = "/run/caf\ufffd.pcap, \ufffd\ufffd(, \u00e9";
+  EXPECT_EQ(Logged(LogFormat::kText, LogLevel::kInfo, name), "pcap-zmq-send: " + shown + "\n");
+  const std::string line = Logged(LogFormat::kJson, LogLevel::kInfo, name);
+  EXPECT_NE(line.find("\"message\":\"" + shown + "\"}"), std::string::npos) << line;
+}
+
+TEST(Log, ControlCharactersOfTwoBytesAreEscapedToo) {
+  EXPECT_EQ(Logged(LogFormat::kText, LogLevel::kInfo,
+                   "a\xc2\x9b"
+                   "2J\xc2\xa0"),
+            "pcap-zmq-send: a\\u009b2J\xc2\xa0\n");
+}
+
 TEST(Log, LinesOfSeveralThreadsDoNotMix) {
   constexpr int kThreads = 4;
   constexpr int kLines = 50;
