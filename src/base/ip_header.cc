@@ -41,6 +41,22 @@ uint64_t Mix(uint64_t x) {
   return x;
 }
 
+// The packet's length by its header, or 0.
+uint32_t GivenLength(const uint8_t* ip, size_t captured) {
+  if (captured >= 4 && ip[0] >> 4 == 4) {
+    return LoadBe<uint16_t>(ip + 2);
+  }
+  if (captured >= 6 && ip[0] >> 4 == 6) {
+    const uint32_t payload = LoadBe<uint16_t>(ip + 4);
+    return payload == 0 ? 0 : payload + kIpv6Header;
+  }
+  return 0;
+}
+
+size_t HeaderLength4(const uint8_t* ip) {
+  return std::max(static_cast<size_t>(ip[0] & 0x0f) * 4, kIpv4MinHeader);
+}
+
 // The parts of a flow as the hash that everybody knows mixes them.
 struct KnownMix {
   static uint64_t Address4(uint32_t address) { return address; }
@@ -160,14 +176,13 @@ uint64_t MixHash(uint64_t a, uint64_t b) {
 }
 
 uint32_t OriginalLength(const uint8_t* ip, size_t captured) {
-  uint32_t length = 0;
-  if (captured >= 4 && ip[0] >> 4 == 4) {
-    length = LoadBe<uint16_t>(ip + 2);
-  } else if (captured >= 6 && ip[0] >> 4 == 6) {
-    const uint32_t payload = LoadBe<uint16_t>(ip + 4);
-    length = payload == 0 ? 0 : payload + kIpv6Header;
-  }
-  return std::max(length, static_cast<uint32_t>(captured));
+  return std::max(GivenLength(ip, captured), static_cast<uint32_t>(captured));
+}
+
+uint32_t LengthWithoutPadding(const uint8_t* ip, size_t captured, size_t available) {
+  const uint32_t given = GivenLength(ip, captured);
+  const size_t header = ip[0] >> 4 == 4 ? HeaderLength4(ip) : kIpv6Header;
+  return given < header || given > available ? static_cast<uint32_t>(available) : given;
 }
 
 uint64_t SymmetricFlowHash(const uint8_t* ip, size_t captured) {

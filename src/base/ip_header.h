@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// What the pipe reads from an IP header: the packet's original length and the flow it belongs to.
+// What the pipe reads from an IP header: the packet's length and the flow it belongs to.
 #pragma once
 
 #include <array>
@@ -15,6 +15,14 @@ namespace pcap_zmq {
 ///          below what was captured.
 /// Source:  RFC 791 total length; RFC 8200 payload length + 40.
 uint32_t OriginalLength(const uint8_t* ip, size_t captured);
+
+/// How many of the `available` bytes of a frame from the IP header on are the packet's own; what
+/// follows them is padding that the frame needed.
+/// Shape:   `ip` holds the first `captured` of them, at least 1.
+/// Errors:  `available` where the header is cut, gives no length, less than itself or more than
+///          there is.
+/// Source:  as OriginalLength().
+uint32_t LengthWithoutPadding(const uint8_t* ip, size_t captured, size_t available);
 
 /// A hash of the packet's flow, the same for both directions.
 ///

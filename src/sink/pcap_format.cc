@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/byte_io.h"
+#include "base/ip_header.h"
 #include "base/packet.h"
 
 namespace pcap_zmq {
@@ -36,12 +37,18 @@ size_t ConvertRecord(const uint8_t* from, LinkType from_type, LinkType to_type, 
     return 0;
   }
   const size_t header = to_type == LinkType::kEthernet ? kEthernetHeaderBytes : 0;
+  const size_t whole = captured - *cut;
+  uint64_t length = original - *cut;
+  // Only a link layer pads.
+  if (*cut > 0) {
+    length = LengthWithoutPadding(frame + *cut, whole, length);
+  }
   // A packet of the largest size loses its tail to the header: readers refuse a longer record.
-  const size_t kept = std::min<size_t>(captured - *cut, kMaxCapturedLength - header);
+  const size_t kept = std::min<size_t>({whole, length, kMaxCapturedLength - header});
   std::memcpy(to, from, 8);  // the timestamp
   StoreLe<uint32_t>(to + 8, static_cast<uint32_t>(header + kept));
-  const uint64_t length = uint64_t{original} - *cut + header;
-  StoreLe<uint32_t>(to + 12, static_cast<uint32_t>(std::min<uint64_t>(length, UINT32_MAX)));
+  StoreLe<uint32_t>(to + 12,
+                    static_cast<uint32_t>(std::min<uint64_t>(length + header, UINT32_MAX)));
   if (header != 0) {
     WriteEthernetHeader(to + kRecordHeaderBytes, frame[*cut] >> 4);
   }

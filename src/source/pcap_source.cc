@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/ip_header.h"
+
 namespace pcap_zmq {
 namespace {
 
@@ -87,7 +89,13 @@ void PcapSource::Take(const pcap_pkthdr& header, const uint8_t* frame, PacketBat
     return;
   }
   const auto cut = static_cast<uint32_t>(*offset);
-  const uint32_t available = header.caplen - cut;
+  const uint32_t whole = header.caplen - cut;
+  uint32_t original = std::max(header.len, header.caplen) - cut;
+  // Only a link layer pads.
+  if (cut > 0) {
+    original = LengthWithoutPadding(frame + cut, whole, original);
+  }
+  const uint32_t available = std::min(whole, original);
   if (available > kMaxCapturedLength) {
     tally_.bytes += available;
     ++tally_.oversized;
@@ -98,7 +106,7 @@ void PcapSource::Take(const pcap_pkthdr& header, const uint8_t* frame, PacketBat
   batch->Append({.timestamp = TimestampOf(header),
                  .data = frame + cut,
                  .captured_length = captured,
-                 .original_length = std::max(header.len, header.caplen) - cut});
+                 .original_length = original});
 }
 
 void PcapSource::SettleTally() {

@@ -21,8 +21,8 @@ struct pcap_pkthdr;
 
 namespace pcap_zmq {
 
-/// Cuts frames from libpcap down to IP, counts and drops what is not IP.  Frames that the filter
-/// refuses are not captured, so not counted.
+/// Cuts frames from libpcap down to the IP packet, header and padding off; counts and drops what is
+/// not IP.  Frames that the filter refuses are not captured, so not counted.
 class PcapSource : public PacketSource {
  public:
   ~PcapSource() override;

@@ -356,6 +356,53 @@ TEST(OriginalLength, ReadsNothingBeyondACutHeader) {
   EXPECT_EQ(LengthOf(v6, 6), v6.size());
 }
 
+uint32_t Unpadded(const Bytes& packet) {
+  const auto copy = std::make_unique<uint8_t[]>(packet.size());
+  std::copy(packet.begin(), packet.end(), copy.get());
+  return LengthWithoutPadding(copy.get(), packet.size(), packet.size());
+}
+
+TEST(LengthWithoutPadding, IsWhatTheIpHeaderSaysWhereMoreFollows) {
+  Bytes v4 = testing::Ipv4Packet("short");
+  Bytes v6 = testing::Ipv6Packet("short");
+  const size_t v4_length = v4.size();
+  const size_t v6_length = v6.size();
+  EXPECT_EQ(Unpadded(v4), v4_length);
+  EXPECT_EQ(Unpadded(v6), v6_length);
+  v4.resize(v4_length + 13);
+  v6.resize(v6_length + 1);
+  EXPECT_EQ(Unpadded(v4), v4_length);
+  EXPECT_EQ(Unpadded(v6), v6_length);
+}
+
+TEST(LengthWithoutPadding, IsThatOfAPacketOfWhichLessWasCapturedThanItsFrameHad) {
+  const Bytes v4 = testing::Ipv4Packet("short");
+  for (const size_t captured : {size_t{4}, v4.size() - 1, v4.size()}) {
+    EXPECT_EQ(LengthWithoutPadding(v4.data(), captured, v4.size() + 9), v4.size()) << captured;
+  }
+  EXPECT_EQ(LengthWithoutPadding(v4.data(), 3, v4.size() + 9), v4.size() + 9) << "nobody can tell";
+}
+
+TEST(LengthWithoutPadding, IsAllThereIsWhereTheHeaderGivesNoLengthOrAWrongOne) {
+  for (const uint16_t length : {uint16_t{0}, uint16_t{19}, uint16_t{1000}}) {
+    Bytes v4 = testing::Ipv4Packet("x");
+    StoreBe<uint16_t>(v4.data() + 2, length);
+    EXPECT_EQ(Unpadded(v4), v4.size()) << length;
+  }
+  Bytes options = testing::Ipv4Packet("x");
+  options[0] = 0x47;  // 28 bytes of header
+  StoreBe<uint16_t>(options.data() + 2, 27);
+  EXPECT_EQ(Unpadded(options), options.size());
+  for (const uint16_t payload : {uint16_t{0}, uint16_t{1000}}) {
+    Bytes v6 = testing::Ipv6Packet("x");
+    StoreBe<uint16_t>(v6.data() + 4, payload);
+    EXPECT_EQ(Unpadded(v6), v6.size()) << payload;
+  }
+  EXPECT_EQ(Unpadded({0x45, 0, 0}), 3U);
+  EXPECT_EQ(Unpadded({0x60, 0, 0, 0, 0}), 5U);
+  EXPECT_EQ(Unpadded(Bytes(50, 0x90)), 50U);
+}
+
 TEST(MixHash, DependsOnBothPartsAndTheirOrder) {
   EXPECT_NE(MixHash(1, 2), MixHash(2, 1));
   EXPECT_NE(MixHash(1, 2), MixHash(1, 3));

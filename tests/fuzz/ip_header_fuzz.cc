@@ -70,6 +70,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Require(ip[0] >> 4 == 4 || ip[0] >> 4 == 6, "what is found is IP");
   Require(pcap_zmq::IpOffset(LinkType::kRaw, ip.data(), ip.size()) == size_t{0}, "cut once is cut");
   Require(pcap_zmq::OriginalLength(ip.data(), ip.size()) >= ip.size(), "no byte came by itself");
+  const uint32_t unpadded = pcap_zmq::LengthWithoutPadding(ip.data(), ip.size(), ip.size());
+  Require(unpadded > 0 && unpadded <= ip.size(), "padding is only what is there");
+  Require(pcap_zmq::LengthWithoutPadding(ip.data(), unpadded, unpadded) == unpadded,
+          "what has lost its padding has none");
   const uint64_t hash = pcap_zmq::SymmetricFlowHash(ip.data(), ip.size());
   const auto back = Reversed(ip);
   if (!back.empty()) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
 
 #include "tests/sink/sink_testing.h"
 
@@ -135,7 +136,8 @@ TEST(LinkConverter, LargestRawPacketStaysReadableAsEthernet) {
 }
 
 TEST(LinkConverter, LinkLayersAreCutDownToIpAndTheRestIsCounted) {
-  const Bytes ip = Ipv4Packet("payload");
+  const Bytes whole = Ipv4Packet(std::string(1000, 'x'));
+  const Bytes ip(whole.begin(), whole.begin() + 60);
   const Bytes macs(12, 0x11);
   const Bytes ethernet = Framed(macs, {0x08, 0x00});
   const Bytes vlan = Framed(macs, {0x81, 0x00, 0x00, 0x07, 0x08, 0x00});
@@ -155,7 +157,8 @@ TEST(LinkConverter, LinkLayersAreCutDownToIpAndTheRestIsCounted) {
     SCOPED_TRACE(static_cast<int>(link.type));
     Bytes records;
     AppendRecord(&records, Framed(arp, ip), 7);  // no IP in any of the types
-    AppendRecord(&records, Framed(link.header, ip), 8, 1000);
+    AppendRecord(&records, Framed(link.header, ip), 8,
+                 static_cast<uint32_t>(link.header.size() + whole.size()));
     uint64_t dropped = 0;
     const RecordBlockPtr block =
         LinkConverter(LinkType::kRaw).Convert(MakeBlock(records, 2, link.type), &dropped);
@@ -166,9 +169,23 @@ TEST(LinkConverter, LinkLayersAreCutDownToIpAndTheRestIsCounted) {
     ASSERT_TRUE(capture.valid);
     ASSERT_EQ(capture.records.size(), 1U);
     EXPECT_EQ(capture.records[0].data, ip);
-    EXPECT_EQ(capture.records[0].original_length, 1000U - link.header.size());
+    EXPECT_EQ(capture.records[0].original_length, whole.size());
     EXPECT_EQ(capture.records[0].timestamp, 8);
   }
+}
+
+TEST(LinkConverter, PaddingOfAFrameGoesWithItsLinkLayer) {
+  Bytes frame = Framed(Framed(Bytes(12, 0x11), {0x08, 0x00}), Ipv4Packet("ack"));
+  frame.resize(60, 0xaa);
+  Bytes records;
+  AppendRecord(&records, frame, 7);
+  uint64_t dropped = 0;
+  const RecordBlockPtr block =
+      LinkConverter(LinkType::kRaw).Convert(MakeBlock(records, 1, LinkType::kEthernet), &dropped);
+  const ParsedCapture capture = Parse(LinkType::kRaw, *block);
+  ASSERT_EQ(capture.records.size(), 1U);
+  EXPECT_EQ(capture.records[0].data, Ipv4Packet("ack"));
+  EXPECT_EQ(capture.records[0].original_length, Ipv4Packet("ack").size());
 }
 
 // A sender may claim any length: with the header of Ethernet it must not begin again at zero.

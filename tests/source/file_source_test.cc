@@ -48,7 +48,8 @@ TEST_F(FileSourceTest, NanosecondsAreKept) {
 }
 
 TEST_F(FileSourceTest, EveryKnownLinkTypeIsCutDownToTheSameIpPacket) {
-  const Bytes ip = Ipv4Packet("payload");
+  const Bytes whole = Ipv4Packet(std::string(107, 'x'));
+  const Bytes ip(whole.begin(), whole.end() - 100);
   const std::vector<std::pair<uint32_t, Bytes>> headers = {
       {1, {1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 8, 0}},
       {1, {1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 0x81, 0, 0, 5, 8, 0}},
@@ -64,11 +65,11 @@ TEST_F(FileSourceTest, EveryKnownLinkTypeIsCutDownToTheSameIpPacket) {
     Bytes frame = header;
     frame.insert(frame.end(), ip.begin(), ip.end());
     CaptureWriter capture({.link_type = link_type});
-    capture.Add(kStart, frame, static_cast<uint32_t>(frame.size() + 100));
+    capture.Add(kStart, frame, static_cast<uint32_t>(header.size() + whole.size()));
     const std::vector<FilePacket> packets = ReadCapture(capture);
     ASSERT_EQ(packets.size(), 1U) << link_type;
     EXPECT_EQ(packets[0].bytes, ip) << link_type;
-    EXPECT_EQ(packets[0].original_length, ip.size() + 100) << link_type;
+    EXPECT_EQ(packets[0].original_length, whole.size()) << link_type;
   }
 }
 
@@ -102,6 +103,69 @@ TEST_F(FileSourceTest, PacketsAreCutToTheSnaplenAndKeepTheirLength) {
   EXPECT_EQ(packets[0].bytes, Bytes(packet.begin(), packet.begin() + 96));
   EXPECT_EQ(packets[0].original_length, packet.size());
   EXPECT_EQ(stats_.sources.front().captured_bytes.Value(), 96U);
+}
+
+// A frame of Ethernet has 60 bytes at least, and a network card may leave its checksum behind it.
+TEST_F(FileSourceTest, WhatFollowsThePacketInItsFrameIsCutOff) {
+  const Bytes header = {1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 8, 0};
+  Bytes header6 = header;
+  header6[12] = 0x86;
+  header6[13] = 0xdd;
+  const auto padded = [](Bytes frame, const Bytes& ip, size_t padding) {
+    frame.insert(frame.end(), ip.begin(), ip.end());
+    frame.resize(frame.size() + padding, 0xaa);
+    return frame;
+  };
+  const Bytes four = Ipv4Packet("ack");
+  const Bytes six = Ipv6Packet("ack");
+  CaptureWriter capture({.link_type = 1});
+  capture.Add(kStart, padded(header, four, 15));
+  capture.Add(kStart, padded(header6, six, 4));
+  // Cut amid the padding, which the frame's length still counts.
+  capture.Add(kStart, padded(header, four, 10), static_cast<uint32_t>(14 + four.size() + 15));
+  // At the packet's end, and within it.
+  capture.Add(kStart, padded(header, four, 0), static_cast<uint32_t>(14 + four.size() + 15));
+  capture.Add(kStart, padded(header, {four.begin(), four.end() - 1}, 0),
+              static_cast<uint32_t>(14 + four.size() + 15));
+  const std::vector<FilePacket> packets = ReadCapture(capture);
+  ASSERT_EQ(packets.size(), 5U);
+  EXPECT_EQ(packets[0].bytes, four);
+  EXPECT_EQ(packets[0].original_length, four.size());
+  EXPECT_EQ(packets[1].bytes, six);
+  EXPECT_EQ(packets[1].original_length, six.size());
+  EXPECT_EQ(packets[2].bytes, four);
+  EXPECT_EQ(packets[2].original_length, four.size());
+  EXPECT_EQ(packets[3].bytes, four);
+  EXPECT_EQ(packets[3].original_length, four.size());
+  EXPECT_EQ(packets[4].bytes, Bytes(four.begin(), four.end() - 1));
+  EXPECT_EQ(packets[4].original_length, four.size());
+  EXPECT_EQ(stats_.sources.front().captured_bytes.Value(), 4 * four.size() - 1 + six.size());
+}
+
+TEST_F(FileSourceTest, APacketThatWasCutWhenItWasCapturedKeepsItsLength) {
+  Bytes frame = {1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 8, 0};
+  const Bytes ip = Ipv4Packet(std::string(1000, 'x'));
+  frame.insert(frame.end(), ip.begin(), ip.begin() + 60);
+  CaptureWriter capture({.link_type = 1});
+  capture.Add(kStart, frame, static_cast<uint32_t>(14 + ip.size()));
+  const std::vector<FilePacket> packets = ReadCapture(capture);
+  ASSERT_EQ(packets.size(), 1U);
+  EXPECT_EQ(packets[0].bytes, Bytes(ip.begin(), ip.begin() + 60));
+  EXPECT_EQ(packets[0].original_length, ip.size());
+}
+
+TEST_F(FileSourceTest, AHeaderWithoutALengthCutsNothing) {
+  Bytes frame = {1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 5, 6, 8, 0};
+  Bytes ip = Ipv4Packet("merged by the card, so without a length");
+  ip[2] = 0;
+  ip[3] = 0;
+  frame.insert(frame.end(), ip.begin(), ip.end());
+  CaptureWriter capture({.link_type = 1});
+  capture.Add(kStart, frame);
+  const std::vector<FilePacket> packets = ReadCapture(capture);
+  ASSERT_EQ(packets.size(), 1U);
+  EXPECT_EQ(packets[0].bytes, ip);
+  EXPECT_EQ(packets[0].original_length, ip.size());
 }
 
 TEST_F(FileSourceTest, OriginalLengthIsNeverBelowWhatWasCaptured) {
