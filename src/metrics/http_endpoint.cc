@@ -11,8 +11,10 @@
 #include <string_view>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/thread.h"
 #include "metrics/listen_address.h"
+#include "metrics/page_cache.h"
 #include "metrics/status_page.h"
 
 namespace pcap_zmq {
@@ -70,21 +72,35 @@ Response Probe(const HealthReport& report) {
                    : Response{503, "Service Unavailable", kPlainText, std::move(body)};
 }
 
-Response Answer(const HttpHandlers& handlers, std::string_view method, std::string_view path) {
+const SystemClock system_clock;
+
+/// What is served.
+struct Pages {
+  explicit Pages(HttpHandlers what)
+      : handlers(std::move(what)),
+        metrics(handlers.metrics, &system_clock),
+        status(handlers.status, &system_clock) {}
+
+  const HttpHandlers handlers;
+  PageCache metrics;
+  PageCache status;
+};
+
+Response Answer(Pages* pages, std::string_view method, std::string_view path) {
   if (method != "GET" && method != "HEAD") {
     return {405, "Method Not Allowed", kPlainText, "only GET and HEAD are served\n"};
   }
   if (path == "/metrics") {
-    return Ok(kMetricsText, handlers.metrics());
+    return Ok(kMetricsText, *pages->metrics.Get());
   }
   if (path == "/healthz") {
-    return Probe(handlers.health());
+    return Probe(pages->handlers.health());
   }
   if (path == "/readyz") {
-    return Probe(handlers.ready());
+    return Probe(pages->handlers.ready());
   }
   if (path == "/status") {
-    return Ok(kJson, handlers.status());
+    return Ok(kJson, *pages->status.Get());
   }
   if (path == "/") {
     return Ok(kHtml, std::string(StatusPage()));
@@ -121,10 +137,10 @@ std::string_view View(const char* text) {
 }
 
 int HandleRequest(mg_connection* connection) {
-  const auto* handlers = static_cast<const HttpHandlers*>(mg_get_user_context_data(connection));
+  auto* pages = static_cast<Pages*>(mg_get_user_context_data(connection));
   const mg_request_info* request = mg_get_request_info(connection);
   const std::string_view method = View(request->request_method);
-  const Response response = Answer(*handlers, method, View(request->local_uri));
+  const Response response = Answer(pages, method, View(request->local_uri));
   const std::string message = Serialize(response, method != "HEAD");
   mg_write(connection, message.data(), message.size());
   return response.code;  // not 0: civetweb is done with the request and serves no file for it
@@ -159,7 +175,7 @@ Error CannotListen(const ListenAddress& address, const std::string& reason) {
 /// Owns a civetweb server from Listen() on.
 class HttpEndpoint::Server {
  public:
-  explicit Server(HttpHandlers handlers) : handlers_(std::move(handlers)) {}
+  explicit Server(HttpHandlers handlers) : pages_(std::move(handlers)) {}
   ~Server() {
     if (context_ == nullptr) {
       return;
@@ -211,7 +227,7 @@ class HttpEndpoint::Server {
     start_log = &log;
     {
       const AllSignalsBlocked signals_blocked;
-      context_ = mg_start(&callbacks, &handlers_, options);
+      context_ = mg_start(&callbacks, &pages_, options);
     }
     start_log = nullptr;
     if (context_ == nullptr) {
@@ -230,7 +246,7 @@ class HttpEndpoint::Server {
   const ListenAddress& BoundAddress() const { return address_; }
 
  private:
-  HttpHandlers handlers_;
+  Pages pages_;
   mg_context* context_ = nullptr;
   ListenAddress address_;
 };

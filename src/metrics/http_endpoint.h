@@ -18,7 +18,8 @@ struct HealthReport {
 };
 
 /// What the paths answer with.
-/// Threads: each is called from the server's threads, several at a time; it should return soon.
+/// Threads: each is called from the server's threads, several at a time, but `metrics` and `status`
+///          by one at a time; it should return soon.
 struct HttpHandlers {
   std::function<std::string()> metrics;  ///< Prometheus' text format 0.0.4
   std::function<HealthReport()> health;
@@ -29,7 +30,8 @@ struct HttpHandlers {
 /// A server that answers GET and HEAD until it is destroyed.
 ///
 /// It serves no files, writes no log and blocks every signal in its threads.  A request that is not
-/// complete within 2 s is cut off.
+/// complete within 2 s is cut off.  How often the metrics and the status are made anew is bounded:
+/// metrics/page_cache.h.
 /// Threads: SIGPIPE is ignored in the whole process from Start() on: civetweb sees to that in each
 ///          of its threads.
 class HttpEndpoint {

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "metrics/page_cache.h"
 #include "metrics/status_page.h"
 #include "tests/metrics/raw_http.h"
 #include "tests/support/ipv6.h"
@@ -101,6 +102,27 @@ TEST(HttpEndpoint, HandlersAreAskedAtEachRequest) {
   EXPECT_TRUE(Has(Exchange(endpoint->bound_address(), Request("GET", "/readyz")), " 503 "));
   ready = true;
   EXPECT_TRUE(Has(Exchange(endpoint->bound_address(), Request("GET", "/readyz")), " 200 "));
+}
+
+// However many ask: at first what the budget holds, and then one a second.
+TEST(HttpEndpoint, LargePagesAreNotMadeForEachRequest) {
+  const std::string large(PageCache::kBurstBytes, '#');
+  for (const std::string path : {"/metrics", "/status"}) {
+    std::atomic<int> made = 0;
+    HttpHandlers handlers = Handlers();
+    (path == "/metrics" ? handlers.metrics : handlers.status) = [&] {
+      ++made;
+      return large;
+    };
+    const auto endpoint = StartOrFail(std::move(handlers));
+    constexpr int kRequests = 20;
+    const auto began = std::chrono::steady_clock::now();
+    for (int i = 0; i < kRequests; ++i) {
+      EXPECT_TRUE(Has(Exchange(endpoint->bound_address(), Request("HEAD", path)), " 200 "));
+    }
+    const auto took = std::chrono::steady_clock::now() - began;
+    EXPECT_LE(made, 2 + took / std::chrono::seconds(1)) << path;
+  }
 }
 
 TEST(HttpEndpoint, RootIsAPageThatMayAskNobodyElse) {
