@@ -67,6 +67,7 @@ PushSocket::PushSocket(const ZmqContext& context, const PushOptions& options, bo
     : context_(context),
       options_(options),
       ipv6_only_(ipv6_only),
+      silence_watch_(options.endpoint),
       in_flight_pool_(sizeof(InFlight)),
       account_(std::make_shared<Account>()) {}
 

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "transport/peer_address.h"
 
 namespace pcap_zmq {
 namespace {
@@ -36,7 +37,10 @@ void SilenceWatch::Look(const std::set<int>& connections, Nanoseconds now) {
       silent_since_.erase(fd);
     } else if (now - silent_since_.try_emplace(fd, now).first->second >= kPatience) {
       silent_since_.erase(fd);
-      Log(LogLevel::kWarning, "a receiver's host no longer answers; connecting anew");
+      const std::string address = PeerAddress(fd);
+      Log(LogLevel::kWarning, "the receiver's host at " + endpoint_ +
+                                  (address.empty() ? "" : " (" + address + ")") +
+                                  " no longer answers; connecting anew");
       // Should the descriptor have become another socket's in this moment, that one is made anew by
       // whoever needs it.
       ::shutdown(fd, SHUT_RDWR);

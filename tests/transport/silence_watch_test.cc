@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -72,7 +73,7 @@ class SilenceWatchTest : public ::testing::Test {
 
   UniqueFd here_;
   UniqueFd there_;
-  SilenceWatch watch_;
+  SilenceWatch watch_{"tcp://ids.host:1234"};
   Nanoseconds now_ = kNanosPerSecond;
 };
 
@@ -81,10 +82,14 @@ TEST_F(SilenceWatchTest, PeerThatAcknowledgesNothingIsShutDownOncePatienceIsOver
   ASSERT_EQ(::send(here_.get(), "x", 1, 0), 1);
   LookFor(SilenceWatch::kPatience / 2);
   EXPECT_FALSE(IsShutDown());
+  ::testing::internal::CaptureStderr();
   EXPECT_TRUE(testing::WaitUntil([&] {
     LookFor(SilenceWatch::kPatience + kNanosPerSecond);
     return IsShutDown();
   }));
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find("at tcp://ids.host:1234 (127.0.0.1) no longer answers"), std::string::npos)
+      << "of several receivers it says which: " << log;
 }
 
 TEST_F(SilenceWatchTest, PeerThatVanishesWithItsWindowClosedIsShutDown) {
