@@ -150,7 +150,7 @@ void CheckRates(const SenderConfig& config, Checker* checker) {
   checker->Require(
       config.codec_level == 0 || (config.codec_level >= low && config.codec_level <= high),
       {"codec-level", "codec"},
-      (zlib ? std::string("zlib") : std::string("zstd")) + " has no level " +
+      std::string(zlib ? "zlib has no level " : "zstd has no level ") +
           std::to_string(config.codec_level) + "; allowed are " + std::to_string(low) + " to " +
           std::to_string(high) + ", and 0 for its default");
 }

@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: MIT
 #
 # What the images promise, for each builder that made them: names, versions, sizes, own libraries only,
-# and that they run confined, become healthy and end as asked.
+# hardened programs, and that they run confined, become healthy and end as asked.
 # Usage: images_test.sh ROOT
 set -uo pipefail
 root=$1
 here=$(dirname "$(realpath "$0")")
 # shellcheck source=tests/deploy/containers/engine_lib.sh
 . "$here/engine_lib.sh"
+# shellcheck source=tests/deploy/hardening_lib.sh
+. "$here/../hardening_lib.sh"
 require_engine
 readonly largest=25000000
 base=${BASE_IMAGE:-debian:trixie-slim}
@@ -114,6 +116,15 @@ check_libraries() {  # IMAGE PROGRAM [FOREIGN-LIBRARY]...
   ! grep -xE 'g\+\+.*|cmake|.*-dev|curl' <<<"$packages" || fail "$image has tools of the build"
 }
 
+check_hardening() {  # IMAGE PROGRAM
+  local file found
+  file=$(mktemp) || exit 1
+  docker run --rm --entrypoint cat "$1" "/usr/local/bin/$2" >"$file"
+  found=$(missing_hardening "$file")
+  rm -f "$file"
+  [[ -z $found ]] || fail "$2 in $1: $found"
+}
+
 process_says() {  # CONTAINER FIELD
   docker exec "$1" sed -n "s/^$2:[[:space:]]*//p" /proc/1/status
 }
@@ -178,6 +189,8 @@ for tag in latest buildkit; do
   check_size "pcap-zmq-pipe/receiver:$tag"
   check_libraries "pcap-zmq-pipe/sender:$tag" pcap-zmq-send
   check_libraries "pcap-zmq-pipe/receiver:$tag" pcap-zmq-recv libpcap libnetfilter libmnl libnfnetlink
+  check_hardening "pcap-zmq-pipe/sender:$tag" pcap-zmq-send
+  check_hardening "pcap-zmq-pipe/receiver:$tag" pcap-zmq-recv
   check_running "$tag"
   check_unhealthy "$tag"
 done
