@@ -141,10 +141,12 @@ constexpr Names kAsking = {
     "getgid32",  "getegid",    "getegid32", "getresuid", "getresuid32", "getresgid", "getresgid32",
     "getrlimit", "ugetrlimit", "getrusage", "times",     "uname",       "sysinfo",   "getrandom"};
 
-// The receiver's file is cut back to its last whole record when the disk is full, and ZeroMQ
+// The receiver's file is cut back to its last whole record when the disk is full, and renamed when
+// the next capture begins; ZeroMQ
 // removes the socket of an ipc:// endpoint, perhaps with a directory that it made, when it closes.
 // tee() tells whether anybody else writes into the FIFO.
-constexpr Names kReceiverFiles = {"ftruncate", "ftruncate64", "unlink", "unlinkat", "rmdir", "tee"};
+constexpr Names kReceiverFiles = {"ftruncate", "ftruncate64", "rename", "renameat", "renameat2",
+                                  "unlink",    "unlinkat",    "rmdir",  "tee"};
 
 // LeakSanitizer stops the program's threads with ptrace at its end, from a process of its own.
 constexpr Names kSanitizer = {"ptrace",

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "sink/file_sink.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,7 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
-#include "sink/permission_hint.h"
+#include "sink/capture_file.h"
 
 namespace pcap_zmq {
 namespace {
@@ -26,27 +24,11 @@ Result<std::unique_ptr<FileSink>> FileSink::Open(const FileSinkOptions& options,
   if (options.path.empty()) {
     return ConfigError("the output's path is empty; write file:PATH");
   }
-  struct stat status {};
-  if (::stat(options.path.c_str(), &status) == 0) {
-    if (S_ISFIFO(status.st_mode)) {
-      return ConfigError(options.path + " is a FIFO; name it without file:");
-    }
-    if (S_ISDIR(status.st_mode)) {
-      return ConfigError(options.path + " is a directory; name a file in it, such as file:" +
-                         options.path + "/capture.pcap");
-    }
+  auto fd = OpenCaptureFile(options.path, options.mode);
+  if (!fd.ok()) {
+    return fd.error();
   }
-  UniqueFd fd(::open(options.path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY,
-                     options.mode));
-  if (!fd.valid()) {
-    const int error = errno;
-    const std::string message = "cannot write to the file " + options.path + ": " + Reason(error);
-    const bool disk = error == ENOSPC || error == EDQUOT || error == EIO || error == EMFILE;
-    return disk ? RuntimeError(message)
-                : ConfigError(message + "; name another path" +
-                              (error == EACCES ? PermissionHint() : ""));
-  }
-  std::unique_ptr<FileSink> sink(new FileSink(options, std::move(fd), stats, clock));
+  std::unique_ptr<FileSink> sink(new FileSink(options, fd.Take(), stats, clock));
   const FileHeaderBytes header = FileHeader(options.link_type);
   int error = 0;
   if (sink->WriteAtEnd(header, &error) != header.size()) {

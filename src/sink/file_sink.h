@@ -32,7 +32,7 @@ struct FileSinkOptions {
 /// file is cut back to its last whole record, and the next block is tried again.
 class FileSink final : public PacketSink {
  public:
-  /// Makes or empties the file and writes the capture header.
+  /// Opens the file as OpenCaptureFile() and writes the capture header.
   /// Owns:    borrows `stats` and `clock` for its life.
   /// Errors:  kConfig when the path cannot be a capture file, kRuntime when the disk refuses.
   static Result<std::unique_ptr<FileSink>> Open(const FileSinkOptions& options, SinkStats* stats,

@@ -55,7 +55,6 @@ class FileSizeLimit {
 };
 
 TEST_F(FileSinkTest, FileIsACompleteCaptureAfterEachDelivery) {
-  std::ofstream(path_) << std::string(100'000, 'x');
   auto sink = Open(path_);
   EXPECT_EQ(ReadFile(path_).size(), 24U);
   for (uint32_t i = 0; i < 30; i += 10) {
@@ -76,6 +75,7 @@ TEST_F(FileSinkTest, FullDiskCutsAtARecordCountsTheRestAndRecovers) {
   // Every place in the second block where the disk may end.
   for (size_t room = 0; room < block; room += 5) {
     SCOPED_TRACE(room);
+    ::unlink(path_.c_str());
     SinkStats stats("sweep");
     auto opened = FileSink::Open({.path = path_}, &stats, &clock_);
     ASSERT_TRUE(opened.ok());
@@ -176,6 +176,70 @@ TEST_F(FileSinkTest, ForeignLinkTypesAreConvertedAndCounted) {
   EXPECT_EQ(ReadFile(path_).size(), 24U);
 }
 
+TEST_F(FileSinkTest, WhatWasInTheFileIsKept) {
+  std::ofstream(path_) << "not even a capture";
+  std::vector<std::string> contents;
+  for (uint32_t i = 0; i < 3; ++i) {
+    auto sink = Open(path_);
+    EXPECT_EQ(ReadFile(path_).size(), 24U);
+    sink->Deliver(NumberedBlock(10 * i, 10));
+  }
+  const testing::Bytes foreign = ReadFile(path_ + ".1");
+  EXPECT_EQ(std::string(foreign.begin(), foreign.end()), "not even a capture");
+  for (uint32_t i = 0; i < 3; ++i) {
+    const std::string path = i < 2 ? path_ + "." + std::to_string(i + 2) : path_;
+    std::vector<uint32_t> numbers;
+    AppendNumbers(ReadFile(path), &numbers);
+    ASSERT_EQ(numbers.size(), 10U) << path;
+    EXPECT_EQ(numbers.front(), 10 * i);
+  }
+}
+
+TEST_F(FileSinkTest, ACaptureThatHasOnlyBegunIsUsedAgain) {
+  for (const size_t size : {size_t{0}, size_t{10}, size_t{24}}) {
+    Open(path_);
+    ASSERT_EQ(::truncate(path_.c_str(), static_cast<off_t>(size)), 0);
+    Open(path_)->Deliver(NumberedBlock(0, 1));
+    EXPECT_EQ(ParseCapture(ReadFile(path_)).records.size(), 1U);
+    EXPECT_NE(::access((path_ + ".1").c_str(), F_OK), 0) << size;
+    ASSERT_EQ(::unlink(path_.c_str()), 0);
+  }
+}
+
+TEST_F(FileSinkTest, AFileHasOneWriter) {
+  const auto sink = Open(path_);
+  sink->Deliver(NumberedBlock(0, 1));
+  EXPECT_NE(OpenError(path_).find("another program writes to"), std::string::npos);
+  sink->Deliver(NumberedBlock(1, 1));
+  EXPECT_EQ(ParseCapture(ReadFile(path_)).records.size(), 2U);
+  EXPECT_NE(::access((path_ + ".1").c_str(), F_OK), 0);
+}
+
+TEST_F(FileSinkTest, LinksAndDevicesAreRefused) {
+  const std::string precious = Path("precious");
+  std::ofstream(precious) << "x";
+  ASSERT_EQ(::symlink(precious.c_str(), path_.c_str()), 0);
+  EXPECT_NE(OpenError(path_).find("symbolic link"), std::string::npos);
+  EXPECT_EQ(ReadFile(precious).size(), 1U);
+  EXPECT_NE(OpenError("/dev/null").find("no regular file"), std::string::npos);
+}
+
+TEST_F(FileSinkTest, ADirectoryThatMayNotBeWrittenKeepsItsCapture) {
+  if (::geteuid() != 0) {
+    GTEST_SKIP() << "only root can become another user";
+  }
+  Open(path_)->Deliver(NumberedBlock(0, 5));
+  ASSERT_EQ(::chmod(path_.c_str(), 0666), 0);
+  ASSERT_EQ(::chmod(directory_.c_str(), 0755), 0);
+  ASSERT_EQ(::seteuid(65534), 0);
+  const std::string message = OpenError(path_);
+  ASSERT_EQ(::seteuid(0), 0);
+  EXPECT_NE(message.find("cannot be renamed to " + path_ + ".1: Permission denied"),
+            std::string::npos)
+      << message;
+  EXPECT_EQ(ParseCapture(ReadFile(path_)).records.size(), 5U);
+}
+
 TEST_F(FileSinkTest, PathsThatCannotBeACaptureFileAreRefused) {
   ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
   EXPECT_NE(OpenError(path_).find("without file:"), std::string::npos);
@@ -185,10 +249,11 @@ TEST_F(FileSinkTest, PathsThatCannotBeACaptureFileAreRefused) {
 }
 
 TEST_F(FileSinkTest, DiskWithoutRoomForTheHeaderIsARuntimeError) {
-  auto sink = FileSink::Open({.path = "/dev/full"}, &stats_, &clock_);
+  const FileSizeLimit limit(10);
+  auto sink = FileSink::Open({.path = path_}, &stats_, &clock_);
   ASSERT_FALSE(sink.ok());
   EXPECT_EQ(sink.error().kind, ErrorKind::kRuntime);
-  EXPECT_NE(sink.error().message.find("No space left"), std::string::npos);
+  EXPECT_NE(sink.error().message.find("File too large"), std::string::npos);
 }
 
 }  // namespace
