@@ -4,7 +4,6 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace pcap_zmq {
@@ -18,25 +17,12 @@ constexpr int kPauseMillis = 1;
 constexpr double kMergeFill = 0.1;
 constexpr double kReplayFill = 0.25;
 
-// More frames than this on their way mean that they wait; smaller frames than this waste a block.
-constexpr uint64_t kBacklogFrames = 64;
-constexpr size_t kSmallFrameBytes = kPlainFrameTarget / 4;
-
 std::unique_ptr<Compressor> MakeCompressor(Codec codec, int level) {
   return codec == Codec::kZstd ? MakeZstdCompressor(level) : MakeZlibCompressor(level);
 }
 
 int FastestLevel(Codec codec) {
   return codec == Codec::kZstd ? kZstdFastestLevel : kZlibFastestLevel;
-}
-
-// A pooled frame keeps memory for the largest one; a backlog of small ones would take many times
-// what is in it.
-Frame ShrinkToFit(Frame frame) {
-  Frame small = HeapFrame(frame.size());
-  std::memcpy(small.data(), frame.data(), frame.size());
-  small.set_packet_count(frame.packet_count());
-  return small;
 }
 
 DropReason ReasonOf(SendOutcome outcome) {
@@ -177,9 +163,6 @@ void SenderPump::Flush(Lane* lane) {
   const Nanoseconds oldest = lane->encoder.oldest_timestamp();
   Frame frame = TakeFrame(lane, raw_bytes);
   const size_t wire_bytes = frame.size();
-  if (wire_bytes < kSmallFrameBytes && lane->socket->waiting_frames() > kBacklogFrames) {
-    frame = ShrinkToFit(std::move(frame));
-  }
   const SendOutcome outcome = lane->socket->Send(std::move(frame));
   if (outcome != SendOutcome::kAccepted) {
     policy_.Settle(raw_bytes, 0);

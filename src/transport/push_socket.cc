@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstring>
 #include <new>
 #include <optional>
 #include <utility>
@@ -23,6 +24,23 @@ namespace {
 constexpr Nanoseconds kUntilReopened = kNanosPerSecond;
 // For the frames that a probe took between its handshake and our learning of it.
 constexpr Nanoseconds kProbeLinger = kNanosPerSecond;
+// More frames than this on their way mean that they wait.
+constexpr uint64_t kBacklogFrames = 64;
+// Less than this is not worth a copy.
+constexpr size_t kWorthACopy = 256;
+
+// A pooled frame keeps memory for the largest one; a backlog of small ones would take many times
+// what is in it.
+bool IsWasteful(const Frame& frame) {
+  return frame.capacity() > 2 * (frame.size() + kWorthACopy);
+}
+
+Frame ShrinkToFit(Frame frame) {
+  Frame small = HeapFrame(frame.size());
+  std::memcpy(small.data(), frame.data(), frame.size());
+  small.set_packet_count(frame.packet_count());
+  return small;
+}
 
 }  // namespace
 
@@ -31,6 +49,7 @@ struct PushSocket::Account {
   std::atomic<uint64_t> frames{0};
   std::atomic<uint64_t> packets{0};
   std::atomic<uint64_t> bytes{0};
+  std::atomic<uint64_t> memory{0};  // that the frames took
 };
 
 // Rides along with a frame through ZeroMQ.
@@ -96,11 +115,16 @@ Status PushSocket::Open(bool probe) {
 PushSocket::~PushSocket() = default;
 
 SendOutcome PushSocket::Send(Frame frame) {
+  const uint64_t buffered = accepted_memory_ - account_->memory.load(std::memory_order_relaxed);
+  if (IsWasteful(frame) && (waiting_frames() > kBacklogFrames ||
+                            buffered + frame.capacity() > options_.buffer_bytes / 4)) {
+    frame = ShrinkToFit(std::move(frame));
+  }
   const uint64_t size = frame.size();
+  const uint64_t capacity = frame.capacity();
   const uint32_t packets = frame.packet_count();
-  const uint64_t buffered = accepted_.bytes - account_->bytes.load(std::memory_order_relaxed);
   // A frame above the whole budget still passes when nothing else waits.
-  if (buffered != 0 && buffered + size > options_.buffer_bytes) {
+  if (buffered != 0 && buffered + capacity > options_.buffer_bytes) {
     return SendOutcome::kFullBytes;
   }
   if (socket_ == nullptr) {
@@ -127,6 +151,7 @@ SendOutcome PushSocket::Send(Frame frame) {
   ++accepted_.frames;
   accepted_.packets += packets;
   accepted_.bytes += size;
+  accepted_memory_ += capacity;
   return SendOutcome::kAccepted;
 }
 
@@ -137,6 +162,7 @@ void PushSocket::OnReleased(void* /*data*/, void* hint) {
   const std::shared_ptr<Account> account = std::move(in_flight->account);
   const uint64_t packets = in_flight->frame.packet_count();
   const uint64_t bytes = in_flight->frame.size();
+  const uint64_t capacity = in_flight->frame.capacity();
   const auto release_memory = in_flight->release_memory;
   void* const memory = in_flight->memory;
   in_flight->~InFlight();
@@ -144,6 +170,7 @@ void PushSocket::OnReleased(void* /*data*/, void* hint) {
   if (account != nullptr) {
     account->packets.fetch_add(packets, std::memory_order_relaxed);
     account->bytes.fetch_add(bytes, std::memory_order_relaxed);
+    account->memory.fetch_add(capacity, std::memory_order_relaxed);
     account->frames.fetch_add(1, std::memory_order_release);
   }
 }
@@ -157,9 +184,10 @@ PushSocket::Tally PushSocket::released() const {
 double PushSocket::fill() const {
   const Tally gone = released();
   const auto frames = static_cast<double>(accepted_.frames - gone.frames);
-  const auto bytes = static_cast<double>(accepted_.bytes - gone.bytes);
+  const auto memory =
+      static_cast<double>(accepted_memory_ - account_->memory.load(std::memory_order_relaxed));
   return std::max(frames / options_.buffer_frames,
-                  bytes / static_cast<double>(options_.buffer_bytes));
+                  memory / static_cast<double>(options_.buffer_bytes));
 }
 
 bool PushSocket::Delivered() {

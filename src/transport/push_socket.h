@@ -23,7 +23,7 @@ namespace pcap_zmq {
 struct PushOptions {
   std::string endpoint;
   int buffer_frames = 1000;                     ///< ZMQ_SNDHWM
-  uint64_t buffer_bytes = 64ULL * 1024 * 1024;  ///< of frames not yet handed to the kernel
+  uint64_t buffer_bytes = 64ULL * 1024 * 1024;  ///< of memory that waiting frames take
   std::optional<CurveClientKeys> keys{};        ///< without them nothing is encrypted
   bool may_be_unknown = false;                  ///< a host that does not exist may come to exist
 };
@@ -119,6 +119,7 @@ class PushSocket final : public FrameSender {
   FramePool in_flight_pool_;  // of InFlight objects
   std::shared_ptr<Account> account_;
   Tally accepted_;
+  uint64_t accepted_memory_ = 0;  // that the accepted frames took
 };
 
 }  // namespace pcap_zmq

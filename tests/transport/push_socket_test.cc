@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+
+#include "tests/support/heap.h"
 #include "tests/transport/socket_testing.h"
 
 namespace pcap_zmq::testing {
@@ -67,6 +70,29 @@ TEST_F(PushSocketTest, WhileNobodyReceivesItTakesItsNumberOfBytes) {
   EXPECT_EQ(Send(push.get(), FrameBytes(99, 1)), SendOutcome::kFullBytes);
   EXPECT_EQ(push->accepted().bytes, 10'000U);
   EXPECT_EQ(push->accepted().frames, 10U);
+}
+
+TEST_F(PushSocketTest, WhatWaitsTakesNoMoreMemoryThanItsNumberOfBytes) {
+  const std::optional<size_t> before = HeapBytes();
+  if (!before.has_value()) {
+    GTEST_SKIP() << kHeapUnknown;
+  }
+  constexpr size_t kMiB = 1024 * 1024;
+  PushOptions options;
+  options.endpoint = LonelyEndpoint();
+  options.buffer_bytes = 4 * kMiB;
+  const auto push = ConnectOrFail(options);
+  // Each is less than half full.
+  FramePool pool(128 * 1024);
+  uint64_t accepted = 0;
+  SendOutcome outcome = SendOutcome::kAccepted;
+  while (outcome == SendOutcome::kAccepted && accepted < 1000) {
+    outcome = push->Send(pool.Allocate(50'000));
+    accepted += outcome == SendOutcome::kAccepted ? 1 : 0;
+  }
+  EXPECT_EQ(outcome, SendOutcome::kFullBytes);
+  EXPECT_GE(accepted, 3 * kMiB / 50'000);
+  EXPECT_LE(*HeapBytes(), *before + 5 * kMiB);
 }
 
 TEST_F(PushSocketTest, AFrameAboveTheWholeByteBudgetPassesAlone) {
