@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <malloc.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -109,6 +110,15 @@ void LogEncryption(std::string_view end, std::string_view public_key) {
         use.zmq_path +
             " was built without libsodium and encrypts with tweetnacl: a connection carries about "
             "a tenth of what it could; install a libzmq built with libsodium");
+  }
+}
+
+void GuardSecrets() {
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+  // The sanitizer traces the process from another one of the same user.
+  if (!SandboxAllowsTracing()) {
+    ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
   }
 }
 

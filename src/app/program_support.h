@@ -51,6 +51,11 @@ HealthReport HealthOf(const ThreadWatch& watch);
 /// or "receiver"; warns of a library that is slow.
 void LogEncryption(std::string_view end, std::string_view public_key);
 
+/// Keeps the memory of this process, which has a secret key in it, out of core dumps and away from
+/// other processes of its user.  Call it when rights are dropped, which would undo it.
+/// Source:  PR_SET_DUMPABLE(2const).
+void GuardSecrets();
+
 /// Confines the process to the system calls of `profile`; where the kernel cannot, says so and goes
 /// on.  Nothing when `off`.
 void ConfineUnless(bool off, SandboxProfile profile);

@@ -57,6 +57,9 @@ int RunReceiver(int argc, const char* const* argv, const char* const* envp) {
     status = DropPrivileges(plan.value());
   }
   if (status.ok()) {
+    if (!config.curve_key.empty()) {
+      GuardSecrets();
+    }
     ConfineUnless(config.no_sandbox, SandboxProfile::kReceiver);
     status = pipeline.Start();
   }

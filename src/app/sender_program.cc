@@ -101,6 +101,9 @@ int RunSender(int argc, const char* const* argv, const char* const* envp) {
     status = DropPrivileges(plan.value());
   }
   if (status.ok()) {
+    if (!config.curve_key.empty()) {
+      GuardSecrets();
+    }
     ConfineUnless(config.no_sandbox, SandboxProfile::kSender);
   }
   if (status.ok() && opens_as_user) {

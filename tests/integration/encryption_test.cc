@@ -3,10 +3,12 @@
 // Keys: who is let in, under which name, and what a listener on the wire sees.
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <string_view>
 
 #include "tests/integration/pipe_fixture.h"
@@ -232,6 +234,45 @@ TEST_F(Encryption, KeysThatCannotBeUsedEndTheStartInOneLine) {
             std::string::npos);
   EXPECT_NE(refusal({PCAP_ZMQ_KEYGEN_PROGRAM, keys_, "gw-1"}).find("never overwritten"),
             std::string::npos);
+}
+
+TEST_F(Encryption, AProcessWithASecretKeyCannotBeLookedInto) {
+  if (kSanitized) {
+    GTEST_SKIP() << "the sanitizer looks into the process when it ends";
+  }
+  ASSERT_TRUE(MakeKeys("gw-1"));
+  // As a user of its own and as root, who has given up his rights.
+  for (const bool as_user : {true, false}) {
+    const std::string work = dir_.File(as_user ? "user" : "root");
+    std::filesystem::create_directory(work);
+    std::filesystem::copy(keys_, work + "/keys");
+    // The build's directory need not be open to everybody.
+    std::filesystem::copy_file(PCAP_ZMQ_RECV_PROGRAM, work + "/recv");
+    Arguments argv;
+    if (as_user) {
+      argv = {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"};
+      ASSERT_EQ(RunCommand({"chown", "-R", "65534:65534", work}).value().status, 0);
+      ASSERT_EQ(::chmod(dir_.path().c_str(), 0755), 0);
+    }
+    const std::string port = std::to_string(kReceiverMetricsPort);
+    argv.insert(argv.end(), {work + "/recv", "--metrics", "127.0.0.1:" + port, "--curve-key",
+                             work + "/keys/receiver.key", "--authorized-keys", work + "/keys",
+                             TcpEndpoint(), "file:" + work + "/out.pcap"});
+    auto started = Process::Start(argv);
+    ASSERT_TRUE(started.ok()) << started.error().message;
+    receiver_ = started.Take();
+    ASSERT_TRUE(receiver_->WaitForStderr("listening on")) << receiver_->Stderr();
+    const std::string proc = "/proc/" + std::to_string(receiver_->pid());
+    struct stat environment {};
+    ASSERT_EQ(::stat((proc + "/environ").c_str(), &environment), 0);
+    EXPECT_EQ(environment.st_uid, 0U) << "the kernel keeps it for root";
+    std::ifstream limits(proc + "/limits");
+    const std::string text{std::istreambuf_iterator<char>(limits), {}};
+    EXPECT_NE(text.find("Max core file size        0                    0 "), std::string::npos)
+        << text;
+    EXPECT_GT(Metric(kReceiverMetricsPort, "process_open_fds"), 5);
+    Terminate(receiver_.get());
+  }
 }
 
 TEST_F(Encryption, AReceiverThatAnybodyCanReachSaysSo) {
