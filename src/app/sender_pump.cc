@@ -16,6 +16,8 @@ constexpr int kPauseMillis = 1;
 // file waits, well before ZeroMQ would refuse a frame.
 constexpr double kMergeFill = 0.1;
 constexpr double kReplayFill = 0.25;
+// For how long, at most, packets are counted after the time to send them is over.
+constexpr Nanoseconds kCountingTime = kNanosPerSecond;
 
 std::unique_ptr<Compressor> MakeCompressor(Codec codec, int level) {
   return codec == Codec::kZstd ? MakeZstdCompressor(level) : MakeZlibCompressor(level);
@@ -267,6 +269,28 @@ void SenderPump::DrainSource() {
       return;
     }
     Process();
+    if (status == ReadStatus::kNothing) {
+      ::poll(nullptr, 0, kPauseMillis);
+    }
+  }
+  CountTheRest();
+}
+
+// What nobody has time to send is read only to be counted, which is so much faster that the
+// kernel's queue runs empty under a load that kept it full; then the last of it is there, too.
+void SenderPump::CountTheRest() {
+  if (!options_.live) {
+    return;  // a file still has what was not read of it
+  }
+  const Nanoseconds end = clock_->MonotonicNow() + kCountingTime;
+  Nanoseconds now = 0;
+  while ((now = clock_->MonotonicNow()) < end) {
+    stats_->heartbeat.Beat(now);
+    const ReadStatus status = source_->Read(&batch_, 0);
+    if (status == ReadStatus::kEnd) {
+      return;
+    }
+    stats_->dropped.Add(DropReason::kShutdown, batch_.size());
     if (status == ReadStatus::kNothing) {
       ::poll(nullptr, 0, kPauseMillis);
     }

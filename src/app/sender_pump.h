@@ -71,6 +71,7 @@ class SenderPump {
   bool SendControls(bool last);
   void Tick(Nanoseconds now);
   void DrainSource();
+  void CountTheRest();
   bool DrainSockets();
   bool DrainIsOver();
 

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <regex>
+#include <string>
+
 #include "tests/integration/pipe_fixture.h"
 #include "tests/support/wire_tap.h"
 
@@ -72,6 +75,29 @@ TEST_F(Conservation, WithoutAReceiverForFiveSecondsAndThenWithOne) {
   AddCapture(reader.captures().at(0), false, &checker);
   ExpectAllOnceInOrder(checker);
   EXPECT_EQ(checker.Missing(generator_->sent_by_flow()), CountedAtTheSender(outcome, *generator_));
+}
+
+TEST_F(Conservation, AStopWithoutTimeCountsWhatTheKernelStillHad) {
+  sender_ = StartSender({"--drain-timeout", "11ms"});
+  ASSERT_NE(sender_, nullptr);
+  generator_->Send(100, 1000);
+  ASSERT_TRUE(WaitUntil([] { return ReadSender().captured >= 100; }));
+  // More than it can read and send in that time, and no more than the kernel keeps for it.
+  sender_->Signal(SIGSTOP);
+  generator_->Send(20'000, 100'000);
+  const uint64_t logged = Logged(*generator_);
+  sender_->Signal(SIGTERM);
+  sender_->Signal(SIGCONT);
+  ASSERT_TRUE(sender_->WaitForStderr("captured "));
+  const std::string log = sender_->Stderr();
+  std::smatch counts;
+  ASSERT_TRUE(std::regex_search(
+      log, counts,
+      std::regex("captured ([0-9]+) packets, sent ([0-9]+), dropped ([0-9]+).*, lost in the "
+                 "kernel ([0-9]+)")))
+      << log;
+  EXPECT_EQ(std::stoull(counts[1]) + std::stoull(counts[4]), logged) << log;
+  EXPECT_EQ(std::stoull(counts[1]), std::stoull(counts[2]) + std::stoull(counts[3])) << log;
 }
 
 TEST_F(Conservation, WhenTheReceiverIsKilledAndAnotherTakesItsPlace) {
