@@ -2,6 +2,7 @@
 #include "app/sandbox.h"
 
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -179,7 +180,7 @@ constexpr auto kQuestions =
 
 // TIPC and VMCI are ZeroMQ's rarer transports.  Packet sockets are open by now.
 constexpr auto kFamilies =
-    std::to_array<int>({AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_TIPC, AF_VSOCK});
+    std::to_array<int>({AF_UNIX, AF_INET, AF_INET6, AF_TIPC, AF_VSOCK});
 
 struct FilterReleaser {
   void operator()(void* filter) const { seccomp_release(filter); }
@@ -199,7 +200,11 @@ class Filter {
       Add(SCMP_ACT_ALLOW, name, {});
     }
   }
-  void AllowIf(const char* name, scmp_arg_cmp condition) { Add(SCMP_ACT_ALLOW, name, {condition}); }
+  // All conditions have to hold.
+  void AllowIf(const char* name, std::initializer_list<scmp_arg_cmp> conditions) {
+    Add(SCMP_ACT_ALLOW, name, conditions);
+  }
+  void AllowIf(const char* name, scmp_arg_cmp condition) { AllowIf(name, {condition}); }
   void Refuse(const char* name, int error) {
     Add(SCMP_ACT_ERRNO(static_cast<uint32_t>(error)), name, {});
   }
@@ -278,6 +283,9 @@ void AllowWithArguments(Filter* filter) {
   for (const int family : kFamilies) {
     filter->AllowIf("socket", EqualsInt(0, static_cast<uint32_t>(family)));
   }
+  // The resolver asks for addresses and interfaces.  Every other protocol of netlink changes what a
+  // sender, which has CAP_NET_ADMIN, may change: rules, IPsec, the audit.
+  filter->AllowIf("socket", {EqualsInt(0, AF_NETLINK), EqualsInt(2, NETLINK_ROUTE)});
 }
 
 void AllowReceiver(Filter* filter) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <linux/bpf.h>
 #include <linux/filter.h>
+#include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <netdb.h>
 #include <poll.h>
@@ -151,6 +152,10 @@ TEST_P(SandboxTest, RefusesWhatChangesTheSystem) {
       {"userfaultfd", [] { return Refused(::syscall(SYS_userfaultfd, 0)); }},
       {"setresuid", [] { return Refused(::syscall(SYS_setresuid, 0, 0, 0)); }},
       {"chmod", [this] { return Refused(::chmod(dir_.path().c_str(), 0777)); }},
+      {"a netfilter socket",
+       [] { return Refused(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER)); }},
+      {"an IPsec socket",
+       [] { return Refused(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_XFRM)); }},
       {"a packet socket", [] { return Refused(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)); }},
       {"typing for a terminal", [] { return Refused(::ioctl(0, TIOCSTI, "x")); }},
   }));
