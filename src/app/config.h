@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/ip_header.h"
 #include "base/link_type.h"
 #include "base/log.h"
 #include "base/result.h"
@@ -92,6 +93,7 @@ struct SenderConfig {
 
   Nanoseconds resolve_interval = 0;  ///< to look names up again; 0: each is one endpoint for good
   bool failover = false;             ///< flows of an endpoint that is away go to the others
+  SpreadBy spread_by = SpreadBy::kFlow;  ///< what stays together where endpoints share the packets
 
   uint64_t nflog_buffer = 64 * kMiB;
   uint32_t nflog_threshold = 0;                ///< packets a kernel batch; 0: follows the rate
@@ -123,6 +125,7 @@ struct ReceiverConfig {
   std::vector<OutputSpec> outputs;
 
   OutputMode output_mode = OutputMode::kCopy;  ///< of several outputs
+  SpreadBy spread_by = SpreadBy::kFlow;        ///< what stays together where they share packets
   LinkType link_type = LinkType::kRaw;
   uint64_t pipe_size = kMiB;         ///< F_SETPIPE_SZ
   uint64_t queue_bytes = 64 * kMiB;  ///< for each output, when there are several

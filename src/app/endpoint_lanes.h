@@ -44,6 +44,8 @@ struct Lane {
 struct LaneOptions {
   /// Flows of an endpoint that is not connected go to the others meanwhile.
   bool failover = false;
+  /// What goes to one endpoint.
+  SpreadBy spread_by = SpreadBy::kFlow;
   /// Says which endpoints there are; null when they never change.  Outlives the lanes.
   const EndpointWatch* watch = nullptr;
   /// Connects to an endpoint that has appeared; where there is a watch.
@@ -67,9 +69,9 @@ class EndpointLanes {
   /// The lane of a packet's flow.
   /// Owns:    lives until the next Sweep(); whether it is open may change in Follow().
   Lane* Route(const Packet& packet) const {
-    return open_.size() == 1
-               ? open_.front()
-               : open_[router_.Route(SymmetricFlowHash(packet.data, packet.captured_length))];
+    return open_.size() == 1 ? open_.front()
+                             : open_[router_.Route(SpreadHash(options_.spread_by, packet.data,
+                                                              packet.captured_length))];
   }
 
   std::list<Lane>& all() { return lanes_; }

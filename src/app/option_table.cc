@@ -183,6 +183,14 @@ void AddNflog(SenderConfig* config, std::vector<Option>* options) {
                         &config->pump_per_group)});
 }
 
+Option SpreadByOption(const char* group, const std::string& what, SpreadBy* value) {
+  return Choice<SpreadBy>(
+      {"spread-by", group, "WHAT",
+       what + ": flow keeps each flow together, but for its fragments; addresses all that two "
+              "hosts say to one another, fragments too"},
+      value, {{"flow", SpreadBy::kFlow}, {"addresses", SpreadBy::kAddresses}});
+}
+
 }  // namespace
 
 std::vector<Option> DescribeOptions(SenderConfig* config, Actions* actions) {
@@ -214,7 +222,9 @@ std::vector<Option> DescribeOptions(SenderConfig* config, Actions* actions) {
        Flag({"failover", "ZeroMQ", "",
              "while an endpoint is not connected, give its flows to the others; without this they "
              "wait for it"},
-            &config->failover)});
+            &config->failover),
+       SpreadByOption("ZeroMQ", "what goes to one endpoint where several share the packets",
+                      &config->spread_by)});
   options.insert(options.end(),
                  {KeyFile({"curve-key", "Encryption", "FILE",
                            "secret key of this sender, as pcap-zmq-keygen makes it"},
@@ -262,6 +272,8 @@ std::vector<Option> DescribeOptions(ReceiverConfig* config, Actions* actions) {
             "what several outputs get: copy gives each of them everything, spread gives each flow, "
             "both directions of it, to one of them"},
            &config->output_mode, {{"copy", OutputMode::kCopy}, {"spread", OutputMode::kSpread}}),
+       SpreadByOption("Output", "what goes to one output where several share the packets",
+                      &config->spread_by),
        Choice<LinkType>({"link-type", "Output", "TYPE",
                          "of the capture: raw (IP packets), or ethernet with made-up headers"},
                         &config->link_type,
@@ -310,7 +322,8 @@ std::vector<Option> DescribeOptions(ReceiverConfig* config, Actions* actions) {
        UserOption(&config->user,
                   "once the endpoint is bound, run as this user; root's rights end in any case",
                   "unchanged"),
-       SandboxOption(&config->no_sandbox), Metrics(&config->metrics),
+       SandboxOption(&config->no_sandbox),
+       Metrics(&config->metrics),
        LogFormatOption(&config->log_format)});
   AddActions(actions, &options);
   return options;

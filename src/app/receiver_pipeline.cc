@@ -128,7 +128,7 @@ Status ReceiverPipeline::Start() {
   }
   const bool spread = config_.output_mode == OutputMode::kSpread && labels.size() > 1;
   if (spread) {
-    spreader_.emplace(labels);
+    spreader_.emplace(labels, config_.spread_by);
   }
   WatchThreads();
   if (Status serving = StartMetrics(); !serving.ok()) {

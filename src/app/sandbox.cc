@@ -179,8 +179,7 @@ constexpr auto kQuestions =
                                   SIOCGIFFLAGS, SIOCGIFINDEX, SIOCGIFNAME, SIOCGIFCONF, SIOCOUTQ});
 
 // TIPC and VMCI are ZeroMQ's rarer transports.  Packet sockets are open by now.
-constexpr auto kFamilies =
-    std::to_array<int>({AF_UNIX, AF_INET, AF_INET6, AF_TIPC, AF_VSOCK});
+constexpr auto kFamilies = std::to_array<int>({AF_UNIX, AF_INET, AF_INET6, AF_TIPC, AF_VSOCK});
 
 struct FilterReleaser {
   void operator()(void* filter) const { seccomp_release(filter); }

@@ -174,6 +174,7 @@ Status SenderPipeline::ConnectPump(Pump* pump) {
   options.codec_level = LevelOf(config_);
   options.live = !replays_file();
   options.lanes.failover = config_.failover;
+  options.lanes.spread_by = config_.spread_by;
   options.lanes.watch = endpoint_watch_.get();
   options.lanes.connect = [this](const std::string& endpoint) { return Connect(endpoint); };
   options.lanes.drain_timeout = config_.drain_timeout;

@@ -200,4 +200,14 @@ uint32_t SecretFlowHash::operator()(const uint8_t* ip, size_t captured) const {
   return static_cast<uint32_t>(Mix(HashPacket(SecretMix{keys_}, ip, captured, keys_[0])) >> 32);
 }
 
+uint64_t AddressHash(const uint8_t* ip, size_t captured) {
+  if (captured >= kIpv4MinHeader && ip[0] >> 4 == 4) {
+    return HashEnds(LoadBe<uint32_t>(ip + 12), LoadBe<uint32_t>(ip + 16), 0);
+  }
+  if (captured >= kIpv6Header && ip[0] >> 4 == 6) {
+    return HashEnds(HashAddress6(ip + 8), HashAddress6(ip + 24), 0);
+  }
+  return MixHash(0, 0);
+}
+
 }  // namespace pcap_zmq

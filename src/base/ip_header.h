@@ -34,6 +34,21 @@ uint32_t LengthWithoutPadding(const uint8_t* ip, size_t captured, size_t availab
 /// Source:  TCP, UDP, UDP-Lite, DCCP and SCTP ports; IPv6 extension headers of RFC 8200 section 4.
 uint64_t SymmetricFlowHash(const uint8_t* ip, size_t captured);
 
+/// As above, of the two addresses alone: all that two hosts say to one another has one hash,
+/// fragments and unfragmented packets too.
+uint64_t AddressHash(const uint8_t* ip, size_t captured);
+
+/// What must stay together where packets are spread.
+enum class SpreadBy {
+  kFlow,      ///< the packets of a flow, but for its fragments: SymmetricFlowHash()
+  kAddresses  ///< the packets between two hosts: AddressHash()
+};
+
+/// A packet's hash for spreading.
+inline uint64_t SpreadHash(SpreadBy by, const uint8_t* ip, size_t captured) {
+  return by == SpreadBy::kFlow ? SymmetricFlowHash(ip, captured) : AddressHash(ip, captured);
+}
+
 /// A hash of the same flows as SymmetricFlowHash(), but drawn by lot: to whoever does not know the
 /// seed each value of a flow is as likely as any other, and so is each difference to the value of
 /// another flow, however the two are chosen.  SymmetricFlowHash() can be run backwards.

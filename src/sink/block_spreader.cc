@@ -16,19 +16,20 @@ namespace {
 constexpr size_t kSmallestPart = size_t{1} * 1024;
 constexpr size_t kLargestPooledPart = size_t{128} * 1024;  // a whole kernel batch
 
-uint64_t FlowOf(const uint8_t* record, LinkType link_type) {
+uint64_t HashOf(const uint8_t* record, LinkType link_type, SpreadBy by) {
   const uint8_t* const frame = record + kRecordHeaderBytes;
   const size_t captured = LoadLe<uint32_t>(record + 8);
   // What has no IP header all goes to one sink.
   const size_t ip =
       link_type == LinkType::kRaw ? 0 : IpOffset(link_type, frame, captured).value_or(captured);
-  return SymmetricFlowHash(frame + ip, captured - ip);
+  return SpreadHash(by, frame + ip, captured - ip);
 }
 
 }  // namespace
 
-BlockSpreader::BlockSpreader(const std::vector<std::string>& labels)
+BlockSpreader::BlockSpreader(const std::vector<std::string>& labels, SpreadBy by)
     : router_(labels),
+      by_(by),
       shares_(labels.size()),
       parts_(labels.size()),
       block_pool_(sizeof(RecordBlock) + kSharedOverhead) {
@@ -62,7 +63,7 @@ size_t BlockSpreader::Route(const RecordBlock& block) {
   for (size_t at = 0; at < block.records.size();) {
     const uint8_t* const record = block.records.data() + at;
     const size_t size = RecordSize(record);
-    const size_t sink = router_.Route(FlowOf(record, block.link_type));
+    const size_t sink = router_.Route(HashOf(record, block.link_type, by_));
     Share& share = shares_[sink];
     if (share.packets == 0) {
       share.oldest_timestamp = RecordTimestamp(record);

@@ -13,21 +13,23 @@
 #include "base/clock.h"
 #include "base/flow_router.h"
 #include "base/frame.h"
+#include "base/ip_header.h"
 #include "base/record_block.h"
 
 namespace pcap_zmq {
 
 /// Divides blocks among sinks by flow, both directions of one together.
 ///
-/// The packets of a flow keep their order and their timestamps.  Fragments of a datagram stay
-/// together, but are not told apart by ports: see SymmetricFlowHash().
+/// The packets of a flow keep their order and their timestamps.  By kFlow, fragments of a datagram
+/// stay together, but not with the flow's other packets, as they are not told apart by ports; by
+/// kAddresses they do.
 /// Threads: not thread-safe; belongs to the thread that delivers.  Blocks that it makes may outlive
 ///          it and be let go of by any thread.
 class BlockSpreader {
  public:
   /// `labels` name the sinks: the same ones always get the same flows.
   /// Shape:   1 to 65,536 labels, all different.
-  explicit BlockSpreader(const std::vector<std::string>& labels);
+  explicit BlockSpreader(const std::vector<std::string>& labels, SpreadBy by = SpreadBy::kFlow);
 
   /// The parts of `block`, one for each label in their order: null where there is nothing for a
   /// sink, `block` itself where one sink gets all of it.
@@ -51,6 +53,7 @@ class BlockSpreader {
   Frame Allocate(size_t bytes);
 
   const FlowRouter router_;
+  const SpreadBy by_;
   std::vector<Share> shares_;
   std::vector<uint16_t> routes_;  // of the packets of the block at hand
   std::vector<RecordBlockPtr> parts_;

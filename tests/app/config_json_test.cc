@@ -166,6 +166,7 @@ TEST(EffectiveConfig, ReadsBackTheSame) {
                                       "--drain-timeout=0",
                                       "--resolve-interval=2500ms",
                                       "--failover",
+                                      "--spread-by=addresses",
                                       "--nflog-buffer=1000000",
                                       "--nflog-threshold=9",
                                       "--nflog-flush=30ms",
@@ -179,25 +180,16 @@ TEST(EffectiveConfig, ReadsBackTheSame) {
   ExpectRoundTrip(Good<SenderConfig>(
       FileSenderArguments({"--filter", "udp and \"x\" \\ \t", "--replay-speed", "0.1"})));
   ExpectRoundTrip(Good<SenderConfig>(FileSenderArguments({"--replay-speed", "max"})));
-  ExpectRoundTrip(Good<ReceiverConfig>({"tcp://[::1]:*",
-                                        "-",
-                                        "file:a b,c",
-                                        "/run/x",
-                                        "--output-mode=spread",
-                                        "--link-type=ethernet",
-                                        "--pipe-size=64KiB",
-                                        "--queue-bytes=3MB",
-                                        "--overflow=drop",
-                                        "--zmq-buffer=3",
-                                        "--memory=1GiB",
-                                        "--max-message=1MiB",
-                                        "--legacy",
-                                        "--max-senders=5",
-                                        "--max-connections=6",
-                                        "--drain-timeout=1ms",
-                                        "--user=nobody",
-                                        "--no-sandbox",
-                                        "--metrics=[::]:1",
+  ExpectRoundTrip(Good<ReceiverConfig>({"tcp://[::1]:*",        "-",
+                                        "file:a b,c",           "/run/x",
+                                        "--output-mode=spread", "--spread-by=addresses",
+                                        "--link-type=ethernet", "--pipe-size=64KiB",
+                                        "--queue-bytes=3MB",    "--overflow=drop",
+                                        "--zmq-buffer=3",       "--memory=1GiB",
+                                        "--max-message=1MiB",   "--legacy",
+                                        "--max-senders=5",      "--max-connections=6",
+                                        "--drain-timeout=1ms",  "--user=nobody",
+                                        "--no-sandbox",         "--metrics=[::]:1",
                                         "--log-format=json"}));
 }
 

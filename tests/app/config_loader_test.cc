@@ -53,6 +53,8 @@ std::vector<OptionCase<SenderConfig>> SenderCases() {
        nflog},
       {"squash-linger", "5ms", [](const C& c) { return c.squash_linger == 5 * kNanosPerMilli; },
        "5MiB", nflog},
+      {"spread-by", "addresses", [](const C& c) { return c.spread_by == SpreadBy::kAddresses; },
+       "ports", nflog},
       {"codec", "zstd", [](const C& c) { return c.codec == CodecChoice::kZstd; }, "lz4", nflog},
       {"codec-level", "3", [](const C& c) { return c.codec_level == 3; }, "high", nflog},
       {"zmq-buffer", "5", [](const C& c) { return c.zmq_buffer == 5; }, "5.0", nflog},
@@ -89,6 +91,8 @@ std::vector<OptionCase<ReceiverConfig>> ReceiverCases() {
   return {
       {"link-type", "ethernet", [](const C& c) { return c.link_type == LinkType::kEthernet; },
        "sll", base},
+      {"spread-by", "addresses", [](const C& c) { return c.spread_by == SpreadBy::kAddresses; },
+       "ports", base},
       {"output-mode", "spread", [](const C& c) { return c.output_mode == OutputMode::kSpread; },
        "both", base},
       {"pipe-size", "64KiB", [](const C& c) { return c.pipe_size == 64 * kKiB; }, "big", base},

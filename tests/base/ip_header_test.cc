@@ -164,6 +164,16 @@ TEST(SymmetricFlowHash, AllIpv4FragmentsOfADatagramHashAlikeTheFirstToo) {
   EXPECT_EQ(Hash(first), Hash(last));
 }
 
+TEST(AddressHash, IsThatOfAllPacketsBetweenTwoHosts) {
+  const auto hash = [](const Bytes& packet) { return AddressHash(packet.data(), packet.size()); };
+  const uint64_t both = hash(testing::Ipv4Packet("data", 1, 2, {1234, 53}));
+  EXPECT_EQ(hash(testing::Ipv4Packet("answer", 2, 1, {53, 1234})), both);
+  EXPECT_EQ(hash(testing::Ipv4Packet("other ports", 1, 2, {9, 9})), both);
+  EXPECT_EQ(hash(AsFragment4(testing::Ipv4Packet("more data", 1, 2), 185, true)), both);
+  EXPECT_NE(hash(testing::Ipv4Packet("data", 1, 3, {1234, 53})), both);
+  EXPECT_EQ(hash(Bytes()), hash(Bytes(3, 0x45)));
+}
+
 TEST(SymmetricFlowHash, AllIpv6FragmentsOfADatagramHashAlikeWhateverTheirNextHeader) {
   Bytes first(8, 0);
   first[3] = 1;  // more fragments

@@ -178,6 +178,29 @@ TEST(BlockSpreader, FragmentsOfADatagramStayTogether) {
   }
 }
 
+// Whoever fragments a part of what he sends would else choose what each IDS sees.
+TEST(BlockSpreader, ByAddressesFragmentsGoWhereTheRestOfTheirFlowGoes) {
+  const auto parts_of_a_flow = [](SpreadBy by) {
+    BlockSpreader spreader(kLabels, by);
+    size_t divided = 0;
+    for (uint32_t host = 1; host < 40; ++host) {
+      Bytes fragment = Ipv4Packet("a fragment of the flow's next packet", host, 0xc0000201);
+      StoreBe<uint16_t>(fragment.data() + 6, 0x2000);
+      Bytes records;
+      AppendRecord(&records, Ipv4Packet("a whole packet", host, 0xc0000201), kFirstTimestamp);
+      AppendRecord(&records, fragment, kFirstTimestamp + 1);
+      const auto parts = spreader.Spread(MakeBlock(records, 2));
+      divided += std::count(parts.begin(), parts.end(), nullptr) + 2 ==
+                         static_cast<ptrdiff_t>(parts.size())
+                     ? 1U
+                     : 0U;
+    }
+    return divided;
+  };
+  EXPECT_GT(parts_of_a_flow(SpreadBy::kFlow), 0U);
+  EXPECT_EQ(parts_of_a_flow(SpreadBy::kAddresses), 0U);
+}
+
 TEST(BlockSpreader, OfOtherLinkTypesTheIpPacketInTheFrameCounts) {
   BlockSpreader spreader(kLabels);
   const auto sink_of = [&](const Bytes& frame, LinkType link_type) {
