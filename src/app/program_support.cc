@@ -13,6 +13,7 @@
 #include <string>
 #include <utility>
 
+#include "app/write_fence.h"
 #include "base/event_fd.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -128,6 +129,15 @@ void ConfineUnless(bool off, SandboxProfile profile) {
   }
   if (const Status status = EnterSandbox(profile); !status.ok()) {
     Log(LogLevel::kWarning, status.error().message + "; running without a sandbox");
+  }
+}
+
+void FenceWritesUnless(bool off, const std::vector<std::string>& directories) {
+  if (off) {
+    return;
+  }
+  if (const Status status = FenceWrites(directories); !status.ok()) {
+    Log(LogLevel::kInfo, status.error().message + "; files are guarded by this user's rights alone");
   }
 }
 

@@ -60,6 +60,10 @@ void GuardSecrets();
 /// on.  Nothing when `off`.
 void ConfineUnless(bool off, SandboxProfile profile);
 
+/// Confines writing to `directories`, as FenceWrites(); where the kernel cannot, says so and goes
+/// on. Nothing when `off`.
+void FenceWritesUnless(bool off, const std::vector<std::string>& directories);
+
 /// Turns signals into the stop event for as long as it lives, in a thread of its own, so that also
 /// a start that waits (for the writer of a pipe) can be stopped.
 class SignalThread {

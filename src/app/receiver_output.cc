@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "app/receiver_output.h"
 
+#include <filesystem>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
+#include "app/write_fence.h"
 #include "sink/fifo_sink.h"
 #include "sink/file_sink.h"
 #include "sink/queued_sink.h"
@@ -47,6 +51,27 @@ Result<std::unique_ptr<PacketSink>> OpenSink(const ReceiverConfig& config, const
 }
 
 }  // namespace
+
+std::vector<std::string> DirectoriesToWrite(const ReceiverConfig& config) {
+  std::vector<std::string> directories;
+  const auto add = [&directories](const std::string& path) {
+    const std::vector<std::string> of_path = DirectoriesOf(path);
+    directories.insert(directories.end(), of_path.begin(), of_path.end());
+  };
+  for (const OutputSpec& output : config.outputs) {
+    if (output.kind != OutputSpec::Kind::kStdout) {
+      add(output.path);
+    }
+  }
+  constexpr std::string_view kIpc = "ipc://";
+  if (config.endpoint.starts_with(kIpc)) {
+    const std::string path = config.endpoint.substr(kIpc.size());
+    // ZeroMQ makes a directory of its own for a socket whose name it chooses.
+    std::error_code error;
+    add(path == "*" ? (std::filesystem::temp_directory_path(error) / "any").string() : path);
+  }
+  return directories;
+}
 
 Result<std::unique_ptr<PacketSink>> OpenOutput(const ReceiverConfig& config,
                                                const OutputSpec& output,

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "app/config.h"
 #include "base/clock.h"
@@ -24,6 +26,10 @@ struct OutputContext {
   const Clock* clock;
   const StopEvent* stop;
 };
+
+/// The directories in which files of the receiver come and go: those of its outputs, and of an
+/// endpoint that is a file.
+std::vector<std::string> DirectoriesToWrite(const ReceiverConfig& config);
 
 /// Opens one of the outputs of `config`.
 ///

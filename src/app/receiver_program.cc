@@ -7,6 +7,7 @@
 #include "app/config_loader.h"
 #include "app/privileges.h"
 #include "app/program_support.h"
+#include "app/receiver_output.h"
 #include "app/receiver_pipeline.h"
 #include "app/service_notify.h"
 #include "app/signals.h"
@@ -38,6 +39,7 @@ int RunReceiver(int argc, const char* const* argv, const char* const* envp) {
   if (!plan.ok()) {
     return ReportAndExit(plan.error());
   }
+  FenceWritesUnless(config.no_sandbox, DirectoriesToWrite(config));
   ReceiverPipeline pipeline(config, &clock, &stop);
   std::unique_ptr<SignalThread> signal_thread;
 

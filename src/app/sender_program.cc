@@ -76,6 +76,7 @@ int RunSender(int argc, const char* const* argv, const char* const* envp) {
   if (!plan.ok()) {
     return ReportAndExit(plan.error());
   }
+  FenceWritesUnless(config.no_sandbox, {});
   SenderPipeline pipeline(config, &clock, &stop);
   std::unique_ptr<SignalThread> signal_thread;
 

@@ -6,6 +6,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -130,26 +131,39 @@ TEST_F(Confinement, TheReceiverKeepsNothing) {
 }
 
 // The real program with the probe in it; `options` are the receiver's.
-Result<std::unique_ptr<Process>> StartWithProbe(const Arguments& options, const std::string& fifo) {
+Result<std::unique_ptr<Process>> StartWithProbe(const Arguments& options, const std::string& fifo,
+                                                const std::string& elsewhere = "") {
   Arguments argv = {PCAP_ZMQ_RECV_PROGRAM, "--metrics", "off"};
   argv.insert(argv.end(), options.begin(), options.end());
   argv.insert(argv.end(), {TcpEndpoint(), fifo});
   Process::Options with_probe;
   with_probe.env = {std::string("LD_PRELOAD=") + PCAP_ZMQ_SANDBOX_PROBE};
+  if (!elsewhere.empty()) {
+    with_probe.env.push_back("SANDBOX_PROBE_FILE=" + elsewhere);
+  }
   auto process = Process::Start(argv, with_probe);
   EXPECT_TRUE(!process.ok() || process.value()->WaitForStderr("listening on"));
   return process;
 }
 
-TEST_F(Confinement, ARunningProgramCanNeitherStartAnotherNorTraceOne) {
+// The system call's number is the same everywhere, and 1 asks for the version.
+bool HasLandlock() {
+  constexpr long kCreateRuleset = 444;
+  return ::syscall(kCreateRuleset, nullptr, 0, 1) > 0;
+}
+
+TEST_F(Confinement, ARunningProgramCanNeitherStartAnotherNorTraceOneNorWriteElsewhere) {
   if (kSanitized) {
     GTEST_SKIP() << "a sanitizer's own exit needs ptrace, so its builds allow that";
   }
-  auto confined = StartWithProbe({}, fifo_);
+  const TempDir elsewhere;
+  auto confined = StartWithProbe({}, fifo_, elsewhere.Write("file", ""));
   ASSERT_TRUE(confined.ok()) << confined.error().message;
   confined.value()->Signal(SIGUSR2);
   const std::string refused = std::to_string(EPERM);
-  EXPECT_TRUE(confined.value()->WaitForStderr("probe: ptrace " + refused + ", execve " + refused))
+  const std::string fenced = std::to_string(HasLandlock() ? EACCES : 0);
+  EXPECT_TRUE(confined.value()->WaitForStderr("probe: write " + fenced + ", ptrace " + refused +
+                                              ", execve " + refused))
       << confined.value()->Stderr();
   Terminate(confined.value().get());
 }

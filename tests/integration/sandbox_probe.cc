@@ -2,6 +2,7 @@
 //
 // Loaded into the programs with LD_PRELOAD: on SIGUSR2 it tries what an intruder would, and says on
 // stderr what came of it.
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 
 namespace {
 
@@ -18,12 +20,15 @@ int ErrorOf(long result) {
 
 void Probe(int) {
   const int saved = errno;
+  // A file of its user's, in a directory that is none of its outputs'.
+  const char* const elsewhere = std::getenv("SANDBOX_PROBE_FILE");
+  const int wrote = elsewhere == nullptr ? 0 : ErrorOf(::open(elsewhere, O_WRONLY | O_CLOEXEC));
   std::array<char*, 1> nothing{};
   const int traced = ErrorOf(::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr));
   const int executed = ErrorOf(::execve("/bin/true", nothing.data(), nothing.data()));
   std::array<char, 64> line{};
-  const int length =
-      std::snprintf(line.data(), line.size(), "probe: ptrace %d, execve %d\n", traced, executed);
+  const int length = std::snprintf(
+      line.data(), line.size(), "probe: write %d, ptrace %d, execve %d\n", wrote, traced, executed);
   [[maybe_unused]] const ssize_t written =
       ::write(STDERR_FILENO, line.data(), static_cast<size_t>(length));
   errno = saved;
