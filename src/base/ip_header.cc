@@ -201,11 +201,13 @@ uint32_t SecretFlowHash::operator()(const uint8_t* ip, size_t captured) const {
 }
 
 uint64_t AddressHash(const uint8_t* ip, size_t captured) {
+  constexpr KnownMix kMix;
   if (captured >= kIpv4MinHeader && ip[0] >> 4 == 4) {
-    return HashEnds(LoadBe<uint32_t>(ip + 12), LoadBe<uint32_t>(ip + 16), 0);
+    return HashFragment(kMix, kMix.Address4(LoadBe<uint32_t>(ip + 12)),
+                        kMix.Address4(LoadBe<uint32_t>(ip + 16)));
   }
   if (captured >= kIpv6Header && ip[0] >> 4 == 6) {
-    return HashEnds(HashAddress6(ip + 8), HashAddress6(ip + 24), 0);
+    return HashFragment(kMix, kMix.Address6(ip + 8), kMix.Address6(ip + 24));
   }
   return MixHash(0, 0);
 }
