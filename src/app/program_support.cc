@@ -137,7 +137,8 @@ void FenceWritesUnless(bool off, const std::vector<std::string>& directories) {
     return;
   }
   if (const Status status = FenceWrites(directories); !status.ok()) {
-    Log(LogLevel::kInfo, status.error().message + "; files are guarded by this user's rights alone");
+    Log(LogLevel::kInfo,
+        status.error().message + "; files are guarded by this user's rights alone");
   }
 }
 
