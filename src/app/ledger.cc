@@ -77,6 +77,7 @@ ReceiverLedger SumLedger(const std::vector<SenderSnapshot>& senders) {
   for (const SenderSnapshot& sender : senders) {
     sum.received += sender.packets;
     sum.lost += sender.lost_packets;
+    sum.late += sender.late_packets;
     sum.unseen += sender.unseen_packets;
   }
   return sum;
@@ -86,6 +87,9 @@ std::string Summary(const ReceiverLedger& ledger, const std::vector<const SinkSt
                     OutputMode mode) {
   std::string text = "received " + std::to_string(ledger.received) + " packets, lost " +
                      std::to_string(ledger.lost) + " in transit";
+  if (ledger.late > 0) {
+    text += ", " + std::to_string(ledger.late) + " came late";
+  }
   if (mode == OutputMode::kSpread && sinks.size() > 1) {
     text += "; flows spread over " + std::to_string(sinks.size()) + " outputs";
   }

@@ -36,17 +36,18 @@ std::string Summary(const SenderLedger& ledger);
 /// The payload of control frames.
 std::string ControlPayload(const std::string& name, const SenderLedger& ledger);
 
-/// A receiver's account: what its senders sent, and what became of it in each sink.
+/// A receiver's account of its senders; sent = received + (lost - late) + unseen + on the way.
 struct ReceiverLedger {
   uint64_t received = 0;
   uint64_t lost = 0;
+  uint64_t late = 0;  ///< of `received`; had been counted as lost or unseen
   uint64_t unseen = 0;
 };
 ReceiverLedger SumLedger(const std::vector<SenderSnapshot>& senders);
 
-/// "received 10 packets, lost 0 in transit; /run/snort.pcap: delivered 8, dropped 2 (shutdown 2)";
-/// where
-/// several sinks share the flows, it says so: there the sum of theirs is what was received.
+/// "received 10 packets, lost 0 in transit; /run/snort.pcap: delivered 8, dropped 2 (shutdown 2)".
+/// It says how many of the lost ones came late, and where several sinks share the flows: there the
+/// sum of theirs is what was received.
 std::string Summary(const ReceiverLedger& ledger, const std::vector<const SinkStats*>& sinks,
                     OutputMode mode = OutputMode::kCopy);
 

@@ -25,7 +25,8 @@
 namespace pcap_zmq {
 namespace {
 
-constexpr Nanoseconds kTickInterval = 100 * kNanosPerMilli;
+// Waits end with the next tick, so that a turn takes longer only where an output is waited for.
+constexpr Nanoseconds kTickInterval = SenderTable::kLongestTurn;
 constexpr Nanoseconds kSettleInterval = kNanosPerSecond;
 // How late the end of a drain may be noticed.
 constexpr Nanoseconds kStopCheck = 20 * kNanosPerMilli;
@@ -219,6 +220,7 @@ void ReceiverPipeline::Receive() {
     const bool drained = ReceiveSome() < kFramesPerTurn;
     const Nanoseconds now = clock_->MonotonicNow();
     stats_.heartbeat.Beat(now);
+    senders_.Age();
     if (now >= next_service_) {
       next_service_ = now + ServiceSinks();
     }

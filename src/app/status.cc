@@ -68,13 +68,11 @@ Json SinkRow(const SinkStats& sink) {
 }
 
 Json SenderRow(const SenderSnapshot& sender) {
-  Json row = {{"sender", sender.name},
-              {"received", sender.packets},
-              {"received_bytes", sender.bytes},
-              {"frames", sender.frames},
-              {"lost", sender.lost_packets},
-              {"unseen", sender.unseen_packets},
-              {"last_heard_seconds", sender.seconds_since_heard}};
+  Json row = {
+      {"sender", sender.name},           {"received", sender.packets},
+      {"received_bytes", sender.bytes},  {"frames", sender.frames},
+      {"lost", sender.lost_packets},     {"late", sender.late_packets},
+      {"unseen", sender.unseen_packets}, {"last_heard_seconds", sender.seconds_since_heard}};
   if (sender.has_totals) {
     row["version"] = sender.version;
     row["captured"] = sender.totals.captured_packets;
@@ -137,6 +135,7 @@ std::string ReceiverStatus(const ReceiverConfig& config, const std::string& boun
                {"ledger",
                 {{"received", ledger.received},
                  {"lost", ledger.lost},
+                 {"late", ledger.late},
                  {"unseen", ledger.unseen},
                  {"rejected_frames", ByReason(kRejectReasonNames,
                                               [&](size_t i) {

@@ -4,7 +4,7 @@
 // The conservation law in these names:
 //   sender    logged = kernel_lost + captured;
 //             captured = sent + sum(dropped) + held + buffered
-//   receiver  sent = unseen + received + lost + in transit, for each sender
+//   receiver  sent = unseen + received + (lost - late) + in transit, for each sender
 //   sink      received = delivered + sum(dropped) + queued; in each, or where flows are spread
 //             over the sinks in all of them together
 #pragma once
@@ -123,7 +123,8 @@ struct SenderSnapshot {
   uint64_t frames = 0;
   uint64_t packets = 0;
   uint64_t bytes = 0;           ///< captured bytes of those packets, record headers included
-  uint64_t lost_packets = 0;    ///< sent, settled as never having arrived
+  uint64_t lost_packets = 0;    ///< sent, settled as never having arrived; never falls
+  uint64_t late_packets = 0;    ///< of `packets`, those that had been settled as lost or unseen
   uint64_t unseen_packets = 0;  ///< sent before this receiver first heard of the stream
   bool has_totals = false;
   SenderTotals totals;

@@ -8,15 +8,9 @@
 #include "base/sender_name.h"
 
 namespace pcap_zmq {
-namespace {
-
-// More open gaps than this come only from a broken or hostile sender; the oldest is settled early.
-constexpr size_t kMaxGaps = 64;
-
-}  // namespace
 
 SenderTable::SenderTable(size_t max_senders, const Clock* clock)
-    : max_senders_(max_senders), clock_(clock) {}
+    : max_senders_(max_senders), clock_(clock), last_turn_(clock->MonotonicNow()) {}
 
 bool SenderTable::Accept(const FrameHeader& header, uint32_t valid_packets, uint64_t bytes,
                          const SenderKey& sender_key) {
@@ -24,18 +18,11 @@ bool SenderTable::Accept(const FrameHeader& header, uint32_t valid_packets, uint
   const std::lock_guard lock(mutex_);
   Stream* stream = FindOrAddStream(header, sender_key, now);
   const uint64_t begin = header.first_ordinal;
-  const uint64_t end = begin + header.packet_count;
-  if (begin < stream->next_ordinal) {
-    if (!FillGap(stream, begin, end)) {
-      return false;
-    }
-  } else {
-    AddGap(stream, stream->next_ordinal, begin, now, false);
-    stream->next_ordinal = end;
-  }
-  // What a damaged frame held after its valid records has not arrived either.
-  AddGap(stream, begin + valid_packets, end, now, false);
   SenderSnapshot& totals = stream->sender->totals;
+  if (!stream->gaps.Accept(begin, begin + valid_packets, begin + header.packet_count, age_,
+                           &totals)) {
+    return false;
+  }
   ++totals.frames;
   totals.packets += valid_packets;
   totals.bytes += bytes;
@@ -47,10 +34,7 @@ void SenderTable::AcceptControl(const FrameHeader& header, const ControlReport& 
   const Nanoseconds now = clock_->MonotonicNow();
   const std::lock_guard lock(mutex_);
   Stream* stream = FindOrAddStream(header, sender_key, now);
-  if (header.first_ordinal > stream->next_ordinal) {
-    AddGap(stream, stream->next_ordinal, header.first_ordinal, now, false);
-    stream->next_ordinal = header.first_ordinal;
-  }
+  stream->gaps.ReachTo(header.first_ordinal, age_, &stream->sender->totals);
   if ((sender_key.key.empty() || sender_key.IsGroup()) &&
       (stream->sender == &stream->unclaimed || stream->claimed != report.name)) {
     stream->claimed = report.name;
@@ -83,19 +67,18 @@ void SenderTable::AcceptLegacy(uint32_t packets, uint64_t bytes, const SenderKey
   sender->totals.bytes += bytes;
 }
 
-void SenderTable::Settle(Nanoseconds open_for) {
+void SenderTable::Age() {
   const Nanoseconds now = clock_->MonotonicNow();
-  const Nanoseconds due = now - open_for;
+  const std::lock_guard lock(mutex_);
+  age_ += std::min(now - last_turn_, kLongestTurn);
+  last_turn_ = now;
+}
+
+void SenderTable::Settle(Nanoseconds open_for) {
   const std::lock_guard lock(mutex_);
   for (auto& [id, stream] : streams_) {
-    std::erase_if(stream.gaps, [&, s = &stream](const Gap& gap) {
-      if (gap.since > due) {
-        return false;
-      }
-      SettleGap(s, gap);
-      return true;
-    });
-    if (stream.sender == &stream.unclaimed && now - stream.first_heard >= kNamingTime) {
+    stream.gaps.Settle(age_ - open_for, &stream.sender->totals);
+    if (stream.sender == &stream.unclaimed && age_ - stream.first_heard >= kNamingTime) {
       NameStream(&stream, stream.group, kUnnamedSender);
     }
   }
@@ -123,7 +106,7 @@ std::vector<SenderTable::Position> SenderTable::Positions() const {
   for (auto id = heard_.rbegin(); id != heard_.rend(); ++id) {
     const Stream& stream = streams_.at(*id);
     const std::string& name = stream.sender->totals.name;
-    all.push_back({name.empty() ? std::string(kUnnamedSender) : name, stream.next_ordinal});
+    all.push_back({name.empty() ? std::string(kUnnamedSender) : name, stream.gaps.next_ordinal()});
   }
   return all;
 }
@@ -135,14 +118,12 @@ SenderTable::Stream* SenderTable::FindOrAddStream(const FrameHeader& header,
     if (streams_.size() >= 4 * max_senders_) {
       EvictOldestStream();
     }
-    found = streams_.try_emplace(header.stream_id).first;
+    found = streams_.try_emplace(header.stream_id, StreamGaps(header.first_ordinal, age_)).first;
     Stream& stream = found->second;
     stream.place = heard_.insert(heard_.end(), header.stream_id);
     stream.sender = &stream.unclaimed;
-    stream.first_heard = now;
-    stream.next_ordinal = header.first_ordinal;
+    stream.first_heard = age_;
     stream.key = sender_key.key;
-    AddGap(&stream, 0, header.first_ordinal, now, true);
   }
   Stream& stream = found->second;
   if (!sender_key.key.empty()) {
@@ -179,6 +160,7 @@ void SenderTable::NameStream(Stream* stream, std::string_view group, std::string
     to.packets += from.packets;
     to.bytes += from.bytes;
     to.lost_packets += from.lost_packets;
+    to.late_packets += from.late_packets;
     to.unseen_packets += from.unseen_packets;
     sender->last_heard = stream->last_heard;
   }
@@ -196,50 +178,9 @@ SenderTable::Sender* SenderTable::FindOrAddSender(std::string_view group, std::s
   return &sender;
 }
 
-void SenderTable::AddGap(Stream* stream, uint64_t begin, uint64_t end, Nanoseconds now,
-                         bool unseen) {
-  if (begin >= end) {
-    return;
-  }
-  stream->gaps.push_back({begin, end, now, unseen});
-  BoundGaps(stream);
-}
-
-// Takes [begin, end) out of the gap that holds it; false when no gap holds all of it.
-bool SenderTable::FillGap(Stream* stream, uint64_t begin, uint64_t end) {
-  const auto gap = std::find_if(stream->gaps.begin(), stream->gaps.end(),
-                                [&](const Gap& g) { return g.begin <= begin && end <= g.end; });
-  if (gap == stream->gaps.end()) {
-    return false;
-  }
-  const Gap tail{end, gap->end, gap->since, gap->unseen};
-  gap->end = begin;
-  // Next to its other half, which is as old, so that the gaps stay sorted by age.
-  const auto next = gap->begin == gap->end ? stream->gaps.erase(gap) : std::next(gap);
-  if (tail.begin < tail.end) {
-    stream->gaps.insert(next, tail);
-    BoundGaps(stream);
-  }
-  return true;
-}
-
-void SenderTable::BoundGaps(Stream* stream) {
-  if (stream->gaps.size() > kMaxGaps) {
-    SettleGap(stream, stream->gaps.front());
-    stream->gaps.erase(stream->gaps.begin());
-  }
-}
-
-void SenderTable::SettleGap(Stream* stream, const Gap& gap) {
-  SenderSnapshot& totals = stream->sender->totals;
-  (gap.unseen ? totals.unseen_packets : totals.lost_packets) += gap.end - gap.begin;
-}
-
 void SenderTable::EvictOldestStream() {
   const auto oldest = streams_.find(heard_.front());
-  for (const Gap& gap : oldest->second.gaps) {
-    SettleGap(&oldest->second, gap);
-  }
+  oldest->second.gaps.Settle(age_, &oldest->second.sender->totals);
   if (oldest->second.sender == &oldest->second.unclaimed) {
     NameStream(&oldest->second, oldest->second.group, kUnnamedSender);
   }

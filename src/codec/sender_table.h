@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -17,6 +18,7 @@
 #include "base/stats.h"
 #include "codec/control_frame.h"
 #include "codec/frame_format.h"
+#include "codec/stream_gaps.h"
 
 namespace pcap_zmq {
 
@@ -32,13 +34,22 @@ namespace pcap_zmq {
 /// it waits for its control frame, as without keys, and then counts for "GROUP@NAME":
 /// "GROUP@unnamed" without one, and "GROUP@other" beyond the limit, so that it never leaves its
 /// group.
+///
+/// Gaps, and streams without a name, age only while the receiver receives, which Age() tells:
+/// frames that wait in the receiver itself because a reader hangs are not lost, and what they would
+/// name is not nameless.
 /// Threads: any; the decoder writes and the metrics endpoint takes snapshots.
 class SenderTable {
  public:
-  /// A gap in a stream's ordinals is settled as lost when it has stayed open for this long.
+  /// A gap in a stream's ordinals is settled as lost when it has stayed open for this long, in
+  /// time during which the receiver received.
   static constexpr Nanoseconds kSettleTime = 2 * kNanosPerSecond;
 
-  /// A stream without a control frame for so long is reported as "unnamed".
+  /// A turn of a receiver that keeps up is shorter than this.
+  static constexpr Nanoseconds kLongestTurn = 100 * kNanosPerMilli;
+
+  /// A stream without a control frame for so long is reported as "unnamed"; in the same
+  /// time.
   static constexpr Nanoseconds kNamingTime = 10 * kNanosPerSecond;
 
   /// `max_senders` different names are reported, beside those of the sums; four times as many
@@ -62,6 +73,10 @@ class SenderTable {
   /// Accounts for a message of the 2012 sender.
   void AcceptLegacy(uint32_t packets, uint64_t bytes, const SenderKey& sender_key = {});
 
+  /// Lets gaps age by the time since the last call, but by no more than kLongestTurn.  Call it once
+  /// a turn of the loop that receives: a longer turn is one that waited for an output.
+  void Age();
+
   /// Settles gaps that have been open for `open_for`.  Call about once a second, and at last with 0
   /// for what cannot close any more.
   void Settle(Nanoseconds open_for = kSettleTime);
@@ -79,26 +94,20 @@ class SenderTable {
   std::vector<SenderSnapshot> Snapshot() const;
 
  private:
-  // Packets [begin, end) of a stream that have not arrived.
-  struct Gap {
-    uint64_t begin = 0;
-    uint64_t end = 0;
-    Nanoseconds since = 0;
-    bool unseen = false;  // from before this receiver first heard of the stream
-  };
   struct Sender {
     SenderSnapshot totals;
     Nanoseconds last_heard = 0;
   };
   struct Stream {
-    Sender* sender = nullptr;  // `unclaimed` until the stream is named
-    Sender unclaimed;          // what is not in any snapshot yet
-    std::string key;           // of its sender; empty where senders have none
-    std::string group;         // "GROUP@" where a group shares the key
-    std::string claimed;       // what its control frame calls it, where that counts
-    Nanoseconds first_heard = 0;
-    uint64_t next_ordinal = 0;
-    std::vector<Gap> gaps;
+    explicit Stream(StreamGaps what_is_missing) : gaps(std::move(what_is_missing)) {}
+
+    Sender* sender = nullptr;     // `unclaimed` until the stream is named
+    Sender unclaimed;             // what is not in any snapshot yet
+    std::string key;              // of its sender; empty where senders have none
+    std::string group;            // "GROUP@" where a group shares the key
+    std::string claimed;          // what its control frame calls it, where that counts
+    Nanoseconds first_heard = 0;  // by age_
+    StreamGaps gaps;
     Nanoseconds last_heard = 0;
     std::list<uint64_t>::iterator place;  // in heard_
   };
@@ -110,16 +119,15 @@ class SenderTable {
   // claimed.
   void NameStream(Stream* stream, std::string_view group, std::string_view name);
   Sender* FindOrAddSender(std::string_view group, std::string_view name);
-  static void AddGap(Stream* stream, uint64_t begin, uint64_t end, Nanoseconds now, bool unseen);
-  static bool FillGap(Stream* stream, uint64_t begin, uint64_t end);
-  static void BoundGaps(Stream* stream);
-  static void SettleGap(Stream* stream, const Gap& gap);
   void EvictOldestStream();
 
   const size_t max_senders_;
   const Clock* const clock_;
   mutable std::mutex mutex_;
-  // All below are guarded by mutex_.  Senders are never removed: Stream points at them.
+  // All below are guarded by mutex_.
+  Nanoseconds age_ = 0;  // of the table, in time during which the receiver received
+  Nanoseconds last_turn_;
+  // Senders are never removed: Stream points at them.
   std::unordered_map<std::string, Sender> senders_;
   std::unordered_map<uint64_t, Stream> streams_;
   std::list<uint64_t> heard_;  // the streams, the one heard of last at the end

@@ -131,6 +131,7 @@ void AddSender(Exposition* out, const SenderSnapshot& sender) {
   out->Add(Metric::kReceiverPackets, labels, sender.packets);
   out->Add(Metric::kReceiverBytes, labels, sender.bytes);
   out->Add(Metric::kReceiverLostPackets, labels, sender.lost_packets);
+  out->Add(Metric::kReceiverLatePackets, labels, sender.late_packets);
   out->Add(Metric::kReceiverUnseenPackets, labels, sender.unseen_packets);
   out->Add(Metric::kReportedLastHeard, labels, sender.seconds_since_heard);
   if (!sender.has_totals) {

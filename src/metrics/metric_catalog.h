@@ -49,6 +49,7 @@ enum class Metric {
   kReceiverPackets,
   kReceiverBytes,
   kReceiverLostPackets,
+  kReceiverLatePackets,
   kReceiverUnseenPackets,
   kReceiverRejectedFrames,
   kReceiverReceivedBytes,

@@ -85,12 +85,14 @@ TEST(ReceiverLedger, SumsAllSenders) {
   SenderSnapshot first;
   first.packets = 100;
   first.lost_packets = 5;
+  first.late_packets = 3;
   first.unseen_packets = 7;
   SenderSnapshot second = first;
   second.packets = 1000;
   const ReceiverLedger ledger = SumLedger(std::vector<SenderSnapshot>{first, second});
   EXPECT_EQ(ledger.received, 1100U);
   EXPECT_EQ(ledger.lost, 10U);
+  EXPECT_EQ(ledger.late, 6U);
   EXPECT_EQ(ledger.unseen, 14U);
 }
 
@@ -106,6 +108,8 @@ TEST(ReceiverLedger, TheSummaryHasAPartForEachOutput) {
             "received 100 packets, lost 2 in transit; /run/snort.pcap: delivered 90, dropped 10 "
             "(queue_full 4, shutdown 6); file:a.pcap: delivered 100, dropped 0");
   EXPECT_EQ(Summary(ledger, {}), "received 100 packets, lost 2 in transit");
+  EXPECT_EQ(Summary(ReceiverLedger{.received = 100, .lost = 2, .late = 1}, {}),
+            "received 100 packets, lost 2 in transit, 1 came late");
 }
 
 TEST(ReceiverLedger, TheSummarySaysHowFarEachStreamCame) {

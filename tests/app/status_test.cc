@@ -129,6 +129,7 @@ TEST(ReceiverStatus, HoldsARowForEachSenderWithWhatItSaysOfItself) {
   known.bytes = 5000;
   known.frames = 10;
   known.lost_packets = 4;
+  known.late_packets = 2;
   known.unseen_packets = 1;
   known.seconds_since_heard = 0.5;
   known.has_totals = true;
@@ -145,6 +146,7 @@ TEST(ReceiverStatus, HoldsARowForEachSenderWithWhatItSaysOfItself) {
 
   EXPECT_EQ(status["ledger"]["received"], 103);
   EXPECT_EQ(status["ledger"]["lost"], 4);
+  EXPECT_EQ(status["ledger"]["late"], 2);
   EXPECT_EQ(status["ledger"]["unseen"], 1);
   ASSERT_EQ(status["senders"].size(), 2U);
   const Json& row = status["senders"][0];
@@ -153,6 +155,7 @@ TEST(ReceiverStatus, HoldsARowForEachSenderWithWhatItSaysOfItself) {
   EXPECT_EQ(row["received_bytes"], 5000);
   EXPECT_EQ(row["frames"], 10);
   EXPECT_EQ(row["lost"], 4);
+  EXPECT_EQ(row["late"], 2);
   EXPECT_EQ(row["unseen"], 1);
   EXPECT_EQ(row["last_heard_seconds"], 0.5);
   EXPECT_EQ(row["version"], "0.1.0");

@@ -206,6 +206,17 @@ class Receiving {
     return {};
   }
 
+  /// Receives for `time` and settles what is due then.
+  void Pass(Nanoseconds time) {
+    while (time > 0) {
+      const Nanoseconds turn = std::min(time, SenderTable::kLongestTurn);
+      clock_.Advance(turn);
+      senders_.Age();
+      time -= turn;
+    }
+    senders_.Settle();
+  }
+
   FakeClock& clock() { return clock_; }
   SenderTable& senders() { return senders_; }
 

@@ -69,8 +69,7 @@ class DamagedMessage : public ::testing::TestWithParam<Kind> {
     ASSERT_EQ(receiving_.Rejected() - before, rejected);
     ++rounds_;
     // Neither is the neighbour the stream that was not heard of for longest.
-    receiving_.clock().Advance(kNanosPerMilli);
-    receiving_.senders().Settle();
+    receiving_.Pass(kNanosPerMilli);
   }
 
   void ExpectNeighbourLostNothing() const {

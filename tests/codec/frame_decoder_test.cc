@@ -190,8 +190,7 @@ TEST_F(FrameDecoderTest, ControlFrameThatIsNotJsonIsRefusedAndChangesNothing) {
   receiving_.Decode(ControlFrame(1, 0, R"({"name": "gw1", "sent": 3})"));
   ExpectRefused(ControlFrame(1, 100, "{"), RejectReason::kControl);
   ExpectRefused(ControlFrame(1, 100, R"({"sent": "many"})"), RejectReason::kControl);
-  receiving_.clock().Advance(10 * kNanosPerSecond);
-  receiving_.senders().Settle();
+  receiving_.Pass(10 * kNanosPerSecond);
   EXPECT_EQ(receiving_.Sender("gw1").lost_packets, 0U);
   EXPECT_EQ(receiving_.Sender("gw1").totals.sent_packets, 3U);
 }
@@ -206,8 +205,7 @@ TEST_F(FrameDecoderTest, RecordLongerThanTheFrameEndsItAndCountsTheRestAsLost) {
   EXPECT_EQ(PacketsIn(blocks), 2U);
   EXPECT_EQ(receiving_.Rejected(), 1U);
   EXPECT_EQ(receiving_.Rejected(RejectReason::kRecordChain), 1U);
-  receiving_.clock().Advance(SenderTable::kNamingTime);
-  receiving_.senders().Settle();
+  receiving_.Pass(SenderTable::kNamingTime);
   EXPECT_EQ(receiving_.Sender("unnamed").packets, 2U);
   EXPECT_EQ(receiving_.Sender("unnamed").lost_packets, 2U);
   ExpectNeighbourIsWell();
@@ -219,8 +217,7 @@ TEST_F(FrameDecoderTest, FrameWhoseFirstRecordIsDamagedIsRefusedWhole) {
   ExpectRefused(frame, RejectReason::kRecordChain);
   // Its packets are lost as soon as the stream goes on.
   receiving_.Decode(DataFrame(1, 4, SomePackets(1)));
-  receiving_.clock().Advance(SenderTable::kNamingTime);
-  receiving_.senders().Settle();
+  receiving_.Pass(SenderTable::kNamingTime);
   const SenderSnapshot sender = receiving_.Sender("unnamed");
   EXPECT_EQ(sender.lost_packets + sender.unseen_packets, 4U);
 }
@@ -278,8 +275,7 @@ TEST(FrameDecoder, FramesOfAnotherKeysStreamAreRefusedAndHarmNobody) {
   decode(ControlFrame(1, 50, R"({"name": "gw-1"})"), "gw-2");
   EXPECT_EQ(stats.rejected_frames.Value(RejectReason::kForeign), 2U);
   EXPECT_EQ(decode(DataFrame(1, 2, SomePackets(3)), "gw-1"), 3U);
-  clock.Advance(SenderTable::kSettleTime);
-  senders.Settle();
+  senders.Settle(0);
   const std::vector<SenderSnapshot> all = senders.Snapshot();
   ASSERT_EQ(all.size(), 1U) << "who is refused is not in the account";
   EXPECT_EQ(all[0].name, "gw-1");

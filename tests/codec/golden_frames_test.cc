@@ -129,8 +129,7 @@ TEST(GoldenFrames, DataAndControlFrameTogetherLoseNothing) {
   Receiving receiving;
   receiving.Decode(ReadGolden("zstd.frame"));
   receiving.Decode(ReadGolden("control.frame"));
-  receiving.clock().Advance(SenderTable::kSettleTime);
-  receiving.senders().Settle();
+  receiving.Pass(SenderTable::kSettleTime);
   EXPECT_EQ(receiving.Sender("gw1").packets, 4U);
   EXPECT_EQ(receiving.Sender("gw1").lost_packets, 0U);
 }

@@ -83,8 +83,7 @@ TEST_P(RoundTrip, EveryPacketComesOutAsItWentIn) {
   }
   EXPECT_EQ(receiving_.Rejected(), 0U);
   EXPECT_EQ(GetParam().codec != Codec::kPlain, packed_ > 0) << "some of the frames pack";
-  receiving_.clock().Advance(SenderTable::kNamingTime);
-  receiving_.senders().Settle();
+  receiving_.Pass(SenderTable::kNamingTime);
   const SenderSnapshot sender = receiving_.Sender("unnamed");
   EXPECT_EQ(sender.packets, packets_);
   EXPECT_EQ(sender.lost_packets + sender.unseen_packets, 0U);

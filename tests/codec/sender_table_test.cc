@@ -36,7 +36,7 @@ TEST_F(SenderTableTest, GapIsLostOnlyWhenItHasStayedOpenForTwoSeconds) {
 TEST_F(SenderTableTest, EachGapHasItsOwnTwoSeconds) {
   Control(1, 0, "gw1");
   Data(1, 1, 1);
-  clock_.Advance(kNanosPerSecond);
+  Receive(kNanosPerSecond);
   Data(1, 12, 1);
   SettleAfter(kNanosPerSecond);
   ExpectSender("gw1", 2, 1, 0);
@@ -101,7 +101,7 @@ TEST_F(SenderTableTest, FrameOvertakenByTheFirstOneIsNotUnseen) {
 TEST_F(SenderTableTest, RestOfAPartlyFilledGapKeepsItsAge) {
   Control(1, 0, "gw1");
   Data(1, 30, 10);
-  clock_.Advance(SenderTable::kSettleTime - 1);
+  Receive(SenderTable::kSettleTime - 1);
   EXPECT_TRUE(Data(1, 10, 10));
   SettleAfter(1);
   ExpectSender("gw1", 20, 20, 0);
@@ -129,12 +129,104 @@ TEST_F(SenderTableTest, FramesThatOverlapWhatCameAreRefused) {
   ExpectSender("gw1", 10, 10, 0);
 }
 
-TEST_F(SenderTableTest, FrameThatComesAfterItsGapWasSettledIsRefused) {
+TEST_F(SenderTableTest, FrameThatComesAfterItsGapWasSettledIsLateAndStaysCountedAsLost) {
   Control(1, 0, "gw1");
   Data(1, 10, 1);
   SettleAll();
+  EXPECT_TRUE(Data(1, 2, 5));
+  ExpectSender("gw1", 6, 10, 0);
+  EXPECT_EQ(Sender("gw1").late_packets, 5U);
+  EXPECT_EQ(Sender("gw1").bytes, 600U);
+  SettleAll();
+  ExpectSender("gw1", 6, 10, 0);
+}
+
+TEST_F(SenderTableTest, LateFrameThatIsRepeatedIsADuplicate) {
+  Control(1, 0, "gw1");
+  Data(1, 10, 1);
+  SettleAll();
+  EXPECT_TRUE(Data(1, 2, 5));
+  EXPECT_FALSE(Data(1, 2, 5));
+  EXPECT_FALSE(Data(1, 6, 2)) << "half late, half repeated";
+  EXPECT_TRUE(Data(1, 0, 2));
+  EXPECT_TRUE(Data(1, 7, 3));
   EXPECT_FALSE(Data(1, 0, 10));
-  ExpectSender("gw1", 1, 10, 0);
+  ExpectSender("gw1", 11, 10, 0);
+  EXPECT_EQ(Sender("gw1").late_packets, 10U);
+}
+
+TEST_F(SenderTableTest, FrameThatComesAfterItWasCountedAsUnseenIsLate) {
+  Control(1, 100, "gw1");
+  SettleAll();
+  EXPECT_TRUE(Data(1, 90, 10));
+  EXPECT_TRUE(Data(1, 100, 1));
+  ExpectSender("gw1", 11, 0, 100);
+  EXPECT_EQ(Sender("gw1").late_packets, 10U);
+}
+
+TEST_F(SenderTableTest, DamagedTailOfALateFrameStaysLost) {
+  Control(1, 0, "gw1");
+  Data(1, 10, 1);
+  SettleAll();
+  EXPECT_TRUE(Damaged(1, 0, 10, 4));
+  SettleAll();
+  ExpectSender("gw1", 5, 10, 0);
+  EXPECT_EQ(Sender("gw1").late_packets, 4U);
+}
+
+TEST_F(SenderTableTest, FrameOverGapsOfWhichSomeAreSettledIsLateAsFarAsTheyAre) {
+  Control(1, 0, "gw1");
+  Control(1, 10, "gw1");
+  Receive(kNanosPerSecond);
+  Control(1, 20, "gw1");
+  SettleAfter(kNanosPerSecond);
+  EXPECT_TRUE(Data(1, 5, 10));
+  SettleAll();
+  ExpectSender("gw1", 10, 15, 0);
+  EXPECT_EQ(Sender("gw1").late_packets, 5U);
+}
+
+TEST_F(SenderTableTest, GapsDoNotAgeWhileTheReceiverWaitsForAReader) {
+  Control(1, 0, "gw1");
+  Data(1, 10, 1);
+  Data(2, 0, 1);
+  clock_.Advance(60 * kNanosPerSecond);  // in one turn
+  SettleAfter(SenderTable::kSettleTime - SenderTable::kLongestTurn - 1);
+  ExpectSender("gw1", 1, 0, 0);
+  EXPECT_EQ(Sender("unnamed").name, "") << "its control frame waits as well";
+  EXPECT_TRUE(Data(1, 0, 10));
+  SettleAll();
+  ExpectSender("gw1", 11, 0, 0);
+  EXPECT_EQ(Sender("gw1").late_packets, 0U);
+}
+
+TEST_F(SenderTableTest, SettledGapsAreRememberedUpToABound) {
+  Control(1, 0, "gw1");
+  constexpr uint64_t kGaps = 10'000;
+  for (uint64_t i = 0; i < kGaps; ++i) {
+    Data(1, 2 * i + 1, 1);
+  }
+  SettleAll();
+  ExpectSender("gw1", kGaps, kGaps, 0);
+  uint64_t late = 0;
+  for (uint64_t i = 0; i < kGaps; ++i) {
+    late += Data(1, 2 * i, 1) ? 1U : 0U;
+  }
+  EXPECT_EQ(late, StreamGaps::kMaxGaps);
+  EXPECT_FALSE(Data(1, 0, 1)) << "the first ones are forgotten";
+  ExpectSender("gw1", kGaps + late, kGaps, 0);
+  EXPECT_EQ(Sender("gw1").late_packets, late);
+}
+
+TEST_F(SenderTableTest, SenderAllOfWhoseFramesAreRefusedHasOneGapToRemember) {
+  Control(1, 0, "gw1");
+  for (uint64_t i = 1; i <= 1000; ++i) {
+    Control(1, 10 * i, "gw1");
+    SettleAfter(kNanosPerSecond);
+  }
+  SettleAll();
+  ExpectSender("gw1", 0, 10'000, 0);
+  EXPECT_TRUE(Data(1, 0, 10)) << "the first one is not forgotten";
 }
 
 TEST_F(SenderTableTest, DamagedTailCountsAsLost) {
@@ -290,7 +382,7 @@ TEST_F(SenderTableTest, OpenGapsAreBoundedWhenOneIsCutToPieces) {
   SettleAll();
   const SenderSnapshot sender = Sender("gw1");
   EXPECT_EQ(sender.packets, accepted);
-  EXPECT_EQ(sender.packets + sender.lost_packets, (1U << 20) + 1);
+  EXPECT_EQ(sender.packets + sender.lost_packets - sender.late_packets, (1U << 20) + 1);
 }
 
 TEST_F(SenderTableTest, SnapshotsAreTakenWhileFramesArrive) {
@@ -304,6 +396,7 @@ TEST_F(SenderTableTest, SnapshotsAreTakenWhileFramesArrive) {
         EXPECT_EQ(sender.bytes, 100 * sender.packets);
         seen = sender.packets;
       }
+      table_.Age();
       table_.Settle();
     }
   });

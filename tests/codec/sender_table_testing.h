@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -51,8 +52,17 @@ class SenderTableTest : public ::testing::Test {
     EXPECT_EQ(sender.lost_packets, lost) << name;
     EXPECT_EQ(sender.unseen_packets, unseen) << name;
   }
+  // The receiver receives for `time`.
+  void Receive(Nanoseconds time) {
+    while (time > 0) {
+      const Nanoseconds turn = std::min(time, SenderTable::kLongestTurn);
+      clock_.Advance(turn);
+      table_.Age();
+      time -= turn;
+    }
+  }
   void SettleAfter(Nanoseconds time) {
-    clock_.Advance(time);
+    Receive(time);
     table_.Settle();
   }
   void SettleAll() { SettleAfter(SenderTable::kSettleTime); }

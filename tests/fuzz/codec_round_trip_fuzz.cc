@@ -80,8 +80,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   Require(received == testing::RecordsOf(packets), "packets come out as they went in");
   Require(receiving.Rejected() == 0, "what the encoder makes is valid");
-  receiving.clock().Advance(SenderTable::kNamingTime);
-  receiving.senders().Settle();
+  receiving.Pass(SenderTable::kNamingTime);
   Require(receiving.Sender("unnamed").packets == packets.size(), "every packet is counted");
   return 0;
 }

@@ -106,28 +106,25 @@ class Session {
     ++expected_;
   }
 
-  void Pass(Nanoseconds time) {
-    receiving_.clock().Advance(time);
-    receiving_.senders().Settle();
-  }
+  void Pass(Nanoseconds time) { receiving_.Pass(time); }
 
-  // sent = unseen + received + lost, over all streams.
+  // sent = unseen + received + (lost - late), over all streams.
   void CheckLaw() {
     Pass(SenderTable::kNamingTime);  // gaps are settled long before
     uint64_t accounted = 0;
     for (const SenderSnapshot& sender : receiving_.senders().Snapshot()) {
-      accounted += sender.packets + sender.lost_packets + sender.unseen_packets;
+      accounted +=
+          sender.packets + sender.lost_packets - sender.late_packets + sender.unseen_packets;
     }
     for (const auto& [id, end] : ends_) {
       expected_ += end;
     }
-    Require(accounted == expected_, "sent = unseen + received + lost");
+    Require(accounted == expected_, "sent = unseen + received + (lost - late)");
   }
 
   // Of a receiver that reports on few senders.
   void CheckBounds() {
-    crowded_.clock().Advance(SenderTable::kNamingTime);
-    crowded_.senders().Settle();
+    crowded_.Pass(SenderTable::kNamingTime);
     const auto senders = crowded_.senders().Snapshot();
     Require(senders.size() <= kFewSenders + 3, "senders are bounded, but for the collective names");
     for (const SenderSnapshot& sender : senders) {

@@ -235,6 +235,7 @@ TEST(ReceiverMetrics, EachCounterAppearsUnderItsOwnName) {
       {"packets_total" + gateway, "212"},
       {"bytes_total" + gateway, "213"},
       {"lost_packets_total" + gateway, "214"},
+      {"late_packets_total" + gateway, "103"},
       {"unseen_packets_total" + gateway, "215"},
       {"sender_captured_packets_total" + gateway, "216"},
       {"sender_sent_packets_total" + gateway, "217"},

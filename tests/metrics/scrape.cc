@@ -123,6 +123,7 @@ FilledReceiver::FilledReceiver() {
   gateway.packets = 212;
   gateway.bytes = 213;
   gateway.lost_packets = 214;
+  gateway.late_packets = 103;
   gateway.unseen_packets = 215;
   gateway.has_totals = true;
   gateway.totals.captured_packets = 216;

@@ -76,6 +76,7 @@ Result<ReceiverLedger> ReceiverLedger::From(const MetricsSnapshot& metrics,
   ledger.received = reader.SumOrZero("pcap_zmq_receiver_packets_total", from);
   ledger.unseen = reader.SumOrZero("pcap_zmq_receiver_unseen_packets_total", from);
   ledger.lost = reader.SumOrZero("pcap_zmq_receiver_lost_packets_total", from);
+  ledger.late = reader.SumOrZero("pcap_zmq_receiver_late_packets_total", from);
   ledger.sink_delivered = reader.Sum("pcap_zmq_receiver_sink_packets_total", to);
   ledger.sink_dropped = reader.Sum("pcap_zmq_receiver_sink_dropped_packets_total", to);
   ledger.sink_queued = reader.Sum("pcap_zmq_receiver_sink_queued_packets", to);
@@ -86,8 +87,9 @@ Result<ReceiverLedger> ReceiverLedger::From(const MetricsSnapshot& metrics,
 }
 
 Status ReceiverLedger::Check(uint64_t sent) const {
-  if (sent != unseen + received + lost) {
-    return RuntimeError("sent " + std::to_string(sent) + " != unseen + received + lost: " + Text());
+  if (sent != unseen + received + lost - late) {
+    return RuntimeError("sent " + std::to_string(sent) +
+                        " != unseen + received + (lost - late): " + Text());
   }
   if (received != sink_delivered + sink_dropped || sink_queued != 0) {
     return RuntimeError("received != delivered + dropped: " + Text());
@@ -97,9 +99,9 @@ Status ReceiverLedger::Check(uint64_t sent) const {
 
 std::string ReceiverLedger::Text() const {
   return "received " + std::to_string(received) + ", unseen " + std::to_string(unseen) + ", lost " +
-         std::to_string(lost) + ", delivered " + std::to_string(sink_delivered) +
-         ", dropped at the sink " + std::to_string(sink_dropped) + ", queued " +
-         std::to_string(sink_queued);
+         std::to_string(lost) + ", late " + std::to_string(late) + ", delivered " +
+         std::to_string(sink_delivered) + ", dropped at the sink " + std::to_string(sink_dropped) +
+         ", queued " + std::to_string(sink_queued);
 }
 
 }  // namespace pcap_zmq::testing

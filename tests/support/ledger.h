@@ -42,6 +42,7 @@ struct ReceiverLedger {
   uint64_t received = 0;
   uint64_t unseen = 0;  ///< sent before the receiver first heard of the stream
   uint64_t lost = 0;
+  uint64_t late = 0;  ///< of `received`; had been counted as lost or unseen
   uint64_t sink_delivered = 0;
   uint64_t sink_dropped = 0;  ///< for all reasons
   uint64_t sink_queued = 0;
@@ -52,12 +53,12 @@ struct ReceiverLedger {
 
   /// Whether every packet of `sent` is accounted for, so that nothing is on its way any more.
   bool Settled(uint64_t sent) const {
-    return unseen + received + lost == sent && sink_queued == 0 &&
+    return unseen + received + lost - late == sent && sink_queued == 0 &&
            sink_delivered + sink_dropped == received;
   }
 
-  /// The law with nothing on its way: sent = unseen + received + lost; received = delivered +
-  /// dropped.
+  /// The law with nothing on its way: sent = unseen + received + (lost - late);
+  /// received = delivered + dropped.
   Status Check(uint64_t sent) const;
 
   std::string Text() const;

@@ -19,7 +19,8 @@ constexpr std::string_view kSender =
 constexpr std::string_view kReceiver =
     "pcap_zmq_receiver_packets_total{sender=\"a\"} 70\n"
     "pcap_zmq_receiver_unseen_packets_total{sender=\"a\"} 6\n"
-    "pcap_zmq_receiver_lost_packets_total{sender=\"a\"} 4\n"
+    "pcap_zmq_receiver_lost_packets_total{sender=\"a\"} 9\n"
+    "pcap_zmq_receiver_late_packets_total{sender=\"a\"} 5\n"
     "pcap_zmq_receiver_sink_packets_total{sink=\"/f\"} 69\n"
     "pcap_zmq_receiver_sink_dropped_packets_total{sink=\"/f\",reason=\"shutdown\"} 1\n"
     "pcap_zmq_receiver_sink_queued_packets{sink=\"/f\"} 0\n";

@@ -40,8 +40,8 @@ figures() {
     kernel_lost_packets_total; do
     printf '%s=%s\n' "$name" "$(metric 9477 "${sender}_$name")"
   done
-  for name in packets_total lost_packets_total unseen_packets_total sink_packets_total \
-    sink_dropped_packets_total sink_queued_packets; do
+  for name in packets_total lost_packets_total late_packets_total unseen_packets_total \
+    sink_packets_total sink_dropped_packets_total sink_queued_packets; do
     printf 'receiver_%s=%s\n' "$name" "$(metric 9478 "${receiver}_$name")"
   done
   printf 'logged=%s\n' "$(nft list table inet test_gateway |
@@ -60,8 +60,8 @@ laws_hold() {  # SENT-BEFORE CAPTURED-BEFORE
   captured=$((v[packets_total] + v[kernel_lost_packets_total] + $2))
   ((v[packets_total] == v[sent_packets_total] + v[dropped_packets_total] + v[held_packets] +
     v[buffered_packets] &&
-    $1 + v[sent_packets_total] == v[receiver_packets_total] + v[receiver_lost_packets_total] +
-    v[receiver_unseen_packets_total] &&
+    $1 + v[sent_packets_total] == v[receiver_packets_total] + v[receiver_lost_packets_total] -
+    v[receiver_late_packets_total] + v[receiver_unseen_packets_total] &&
     v[receiver_packets_total] == v[receiver_sink_packets_total] +
     v[receiver_sink_dropped_packets_total] + v[receiver_sink_queued_packets]))
 }
