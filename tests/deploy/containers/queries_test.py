@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 180
 RATE_INTERVAL = "6s"
 FASTER = {"scrape_interval: 15s": "scrape_interval: 1s",
           "evaluation_interval: 15s": "evaluation_interval: 1s",
-          "[1m]": "[6s]", "[5m]": "[6s]", "[15m]": "[20s]", ") > 30": ") > 5"}
+          "[1m]": "[6s]", "[5m]": "[6s]", "[5m:15s]": "[6s:1s]", "[15m]": "[20s]", ") > 30": ") > 5"}
 OFFSET = {"offset 10m": "offset 15s"}  # in the dashboard as well
 
 
