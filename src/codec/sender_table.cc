@@ -2,12 +2,18 @@
 #include "codec/sender_table.h"
 
 #include <algorithm>
-#include <iterator>
-#include <tuple>
+#include <utility>
 
 #include "base/sender_name.h"
 
 namespace pcap_zmq {
+namespace {
+
+// For each sender that is told apart.
+constexpr size_t kStreams = 4;
+constexpr size_t kPastStreams = 16;
+
+}  // namespace
 
 SenderTable::SenderTable(size_t max_senders, const Clock* clock)
     : max_senders_(max_senders), clock_(clock), last_turn_(clock->MonotonicNow()) {}
@@ -17,6 +23,9 @@ bool SenderTable::Accept(const FrameHeader& header, uint32_t valid_packets, uint
   const Nanoseconds now = clock_->MonotonicNow();
   const std::lock_guard lock(mutex_);
   Stream* stream = FindOrAddStream(header, sender_key, now);
+  if (stream == nullptr) {
+    return false;
+  }
   const uint64_t begin = header.first_ordinal;
   SenderSnapshot& totals = stream->sender->totals;
   if (!stream->gaps.Accept(begin, begin + valid_packets, begin + header.packet_count, age_,
@@ -26,6 +35,7 @@ bool SenderTable::Accept(const FrameHeader& header, uint32_t valid_packets, uint
   ++totals.frames;
   totals.packets += valid_packets;
   totals.bytes += bytes;
+  ForgetIfFinished(header.stream_id, *stream);
   return true;
 }
 
@@ -34,6 +44,9 @@ void SenderTable::AcceptControl(const FrameHeader& header, const ControlReport& 
   const Nanoseconds now = clock_->MonotonicNow();
   const std::lock_guard lock(mutex_);
   Stream* stream = FindOrAddStream(header, sender_key, now);
+  if (stream == nullptr) {
+    return;  // a report that the last one had overtaken
+  }
   stream->gaps.ReachTo(header.first_ordinal, age_, &stream->sender->totals);
   if ((sender_key.key.empty() || sender_key.IsGroup()) &&
       (stream->sender == &stream->unclaimed || stream->claimed != report.name)) {
@@ -47,12 +60,21 @@ void SenderTable::AcceptControl(const FrameHeader& header, const ControlReport& 
   totals.version = report.version;
   totals.has_totals = true;
   totals.totals = report.totals;
+  if (header.last && !stream->finished) {
+    stream->finished = true;
+    FairPlaces::MarkSpare(&stream->place);
+  }
+  ForgetIfFinished(header.stream_id, *stream);
 }
 
 bool SenderTable::BelongsTo(uint64_t stream_id, const SenderKey& sender_key) const {
   const std::lock_guard lock(mutex_);
   const auto found = streams_.find(stream_id);
-  return found == streams_.end() || found->second.key == sender_key.key;
+  if (found != streams_.end()) {
+    return found->second.key == sender_key.key;
+  }
+  const auto past = past_.find(stream_id);
+  return past == past_.end() || past->second.key == sender_key.key;
 }
 
 void SenderTable::AcceptLegacy(uint32_t packets, uint64_t bytes, const SenderKey& sender_key) {
@@ -101,12 +123,27 @@ std::vector<SenderSnapshot> SenderTable::Snapshot() const {
 
 std::vector<SenderTable::Position> SenderTable::Positions() const {
   const std::lock_guard lock(mutex_);
+  struct Heard {
+    Nanoseconds last = 0;
+    const Sender* sender = nullptr;
+    uint64_t next_ordinal = 0;
+  };
+  std::vector<Heard> streams;
+  streams.reserve(streams_.size() + past_.size());
+  for (const auto& [id, stream] : streams_) {
+    streams.push_back({stream.last_heard, stream.sender, stream.gaps.next_ordinal()});
+  }
+  for (const auto& [id, past] : past_) {
+    streams.push_back({past.last_heard, past.sender, past.next_ordinal});
+  }
+  std::sort(streams.begin(), streams.end(),
+            [](const Heard& one, const Heard& other) { return one.last > other.last; });
+  streams.resize(std::min(streams.size(), kStreams * max_senders_));
   std::vector<Position> all;
-  all.reserve(heard_.size());
-  for (auto id = heard_.rbegin(); id != heard_.rend(); ++id) {
-    const Stream& stream = streams_.at(*id);
+  all.reserve(streams.size());
+  for (const Heard& stream : streams) {
     const std::string& name = stream.sender->totals.name;
-    all.push_back({name.empty() ? std::string(kUnnamedSender) : name, stream.gaps.next_ordinal()});
+    all.push_back({name.empty() ? std::string(kUnnamedSender) : name, stream.next_ordinal});
   }
   return all;
 }
@@ -115,24 +152,52 @@ SenderTable::Stream* SenderTable::FindOrAddStream(const FrameHeader& header,
                                                   const SenderKey& sender_key, Nanoseconds now) {
   auto found = streams_.find(header.stream_id);
   if (found == streams_.end()) {
-    if (streams_.size() >= 4 * max_senders_) {
-      EvictOldestStream();
+    found = AddStream(header, sender_key);
+    if (found == streams_.end()) {
+      return nullptr;
     }
-    found = streams_.try_emplace(header.stream_id, StreamGaps(header.first_ordinal, age_)).first;
-    Stream& stream = found->second;
-    stream.place = heard_.insert(heard_.end(), header.stream_id);
-    stream.sender = &stream.unclaimed;
-    stream.first_heard = age_;
-    stream.key = sender_key.key;
   }
   Stream& stream = found->second;
   if (!sender_key.key.empty()) {
     NameByKey(&stream, sender_key);
   }
-  heard_.splice(heard_.end(), heard_, stream.place);
+  FairPlaces::Use(stream.place);
   stream.last_heard = now;
   stream.sender->last_heard = now;
   return &stream;
+}
+
+SenderTable::Streams::iterator SenderTable::AddStream(const FrameHeader& header,
+                                                      const SenderKey& sender_key) {
+  const auto past = past_.find(header.stream_id);
+  Stream stream{past == past_.end() ? StreamGaps(header.first_ordinal, age_)
+                                    : StreamGaps(past->second.next_ordinal)};
+  stream.first_heard = age_;
+  stream.key = sender_key.key;
+  if (past != past_.end()) {
+    PastStream& known = past->second;
+    const bool is_old = header.control
+                            ? known.finished && header.first_ordinal <= known.next_ordinal
+                            : header.first_ordinal < known.next_ordinal;
+    if (is_old) {
+      return streams_.end();
+    }
+    stream.sender = known.sender;
+    stream.group = std::move(known.group);
+    stream.claimed = std::move(known.claimed);
+    past_places_.Remove(known.place);
+    past_.erase(past);
+  }
+  if (streams_.size() >= kStreams * max_senders_) {
+    Forget(streams_.find(places_.NextToGo(sender_key.key)));
+  }
+  const auto added = streams_.try_emplace(header.stream_id, std::move(stream)).first;
+  Stream& at_its_place = added->second;
+  at_its_place.place = places_.Add(sender_key.key, header.stream_id);
+  if (at_its_place.sender == nullptr) {
+    at_its_place.sender = &at_its_place.unclaimed;
+  }
+  return added;
 }
 
 // At the stream's first frame, and when its key has got another name since.
@@ -178,14 +243,39 @@ SenderTable::Sender* SenderTable::FindOrAddSender(std::string_view group, std::s
   return &sender;
 }
 
-void SenderTable::EvictOldestStream() {
-  const auto oldest = streams_.find(heard_.front());
-  oldest->second.gaps.Settle(age_, &oldest->second.sender->totals);
-  if (oldest->second.sender == &oldest->second.unclaimed) {
-    NameStream(&oldest->second, oldest->second.group, kUnnamedSender);
+void SenderTable::Forget(Streams::iterator found) {
+  Stream& stream = found->second;
+  stream.gaps.Settle(age_, &stream.sender->totals);
+  if (stream.sender == &stream.unclaimed) {
+    NameStream(&stream, stream.group, kUnnamedSender);
   }
-  streams_.erase(oldest);
-  heard_.pop_front();
+  if (past_.size() >= kPastStreams * max_senders_) {
+    const auto oldest = past_.find(past_places_.NextToGo(stream.key));
+    past_places_.Remove(oldest->second.place);
+    past_.erase(oldest);
+  }
+  PastStream& past = past_[found->first];
+  past.sender = stream.sender;
+  past.group = std::move(stream.group);
+  past.claimed = std::move(stream.claimed);
+  past.next_ordinal = stream.gaps.next_ordinal();
+  past.last_heard = stream.last_heard;
+  past.finished = stream.finished;
+  past.place = past_places_.Add(stream.key, found->first);
+  if (past.finished) {
+    FairPlaces::MarkSpare(&past.place);
+  }
+  past.key = std::move(stream.key);
+  places_.Remove(stream.place);
+  streams_.erase(found);
+}
+
+// Frames that the last one overtook may still arrive; of a stream that misses any, the gaps are
+// kept until its place is needed.
+void SenderTable::ForgetIfFinished(uint64_t stream_id, const Stream& stream) {
+  if (stream.finished && stream.gaps.complete()) {
+    Forget(streams_.find(stream_id));
+  }
 }
 
 }  // namespace pcap_zmq

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <list>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -17,6 +16,7 @@
 #include "base/sender_key.h"
 #include "base/stats.h"
 #include "codec/control_frame.h"
+#include "codec/fair_places.h"
 #include "codec/frame_format.h"
 #include "codec/stream_gaps.h"
 
@@ -52,18 +52,21 @@ class SenderTable {
   /// time.
   static constexpr Nanoseconds kNamingTime = 10 * kNanosPerSecond;
 
-  /// `max_senders` different names are reported, beside those of the sums; four times as many
-  /// streams are remembered, the one not heard of for longest being forgotten first.  `clock`
-  /// outlives the table.
+  /// `max_senders` different names are reported, beside those of the sums.  Four times as many
+  /// streams have a place, which keys share fairly; the one not heard of for longest goes.  Of
+  /// sixteen times as many that had one, and have ended or had to go, it is remembered how far they
+  /// had come: they go on from there, and what is repeated of them is refused.  `clock` outlives
+  /// the table.
   SenderTable(size_t max_senders, const Clock* clock);
 
   /// Accounts for a data frame of which `valid_packets` are usable, `bytes` long with their record
   /// headers.
-  /// Errors:  false when the stream's packets were accepted before: do not deliver them.
+  /// Errors:  false when packets of the frame were accepted before: do not deliver them.
   bool Accept(const FrameHeader& header, uint32_t valid_packets, uint64_t bytes,
               const SenderKey& sender_key = {});
 
-  /// Accounts for a control frame.
+  /// Accounts for a control frame.  With the stream's last one the stream is forgotten, as soon as
+  /// nothing is missing of it that may still arrive.
   void AcceptControl(const FrameHeader& header, const ControlReport& report,
                      const SenderKey& sender_key = {});
 
@@ -87,7 +90,8 @@ class SenderTable {
     uint64_t next_ordinal = 0;  ///< of the first packet that has not arrived
   };
 
-  /// The positions of all streams that are remembered, the last one heard of first.
+  /// The positions of streams, those that have ended included, the last one heard of first; as many
+  /// as have a place.
   std::vector<Position> Positions() const;
 
   /// All senders heard of, by name.
@@ -109,17 +113,34 @@ class SenderTable {
     Nanoseconds first_heard = 0;  // by age_
     StreamGaps gaps;
     Nanoseconds last_heard = 0;
-    std::list<uint64_t>::iterator place;  // in heard_
+    bool finished = false;  // its sender has said that nothing more comes
+    FairPlaces::Place place;
   };
+  // What is left of a stream that has no place any more.
+  struct PastStream {
+    Sender* sender = nullptr;
+    std::string key;
+    std::string group;
+    std::string claimed;
+    uint64_t next_ordinal = 0;
+    Nanoseconds last_heard = 0;
+    bool finished = false;
+    FairPlaces::Place place;
+  };
+  using Streams = std::unordered_map<uint64_t, Stream>;
 
+  // Nullptr when the frame says nothing new of a stream that has no place any more.
   Stream* FindOrAddStream(const FrameHeader& header, const SenderKey& sender_key, Nanoseconds now);
+  Streams::iterator AddStream(const FrameHeader& header, const SenderKey& sender_key);
   // Gives the stream the name of its key, as far as that is all of it.
   void NameByKey(Stream* stream, const SenderKey& sender_key);
   // The stream's packets count for `name` of `group` from now on, and so do those that nobody had
   // claimed.
   void NameStream(Stream* stream, std::string_view group, std::string_view name);
   Sender* FindOrAddSender(std::string_view group, std::string_view name);
-  void EvictOldestStream();
+  // Takes the stream's place, and remembers how far it had come.
+  void Forget(Streams::iterator found);
+  void ForgetIfFinished(uint64_t stream_id, const Stream& stream);
 
   const size_t max_senders_;
   const Clock* const clock_;
@@ -129,8 +150,10 @@ class SenderTable {
   Nanoseconds last_turn_;
   // Senders are never removed: Stream points at them.
   std::unordered_map<std::string, Sender> senders_;
-  std::unordered_map<uint64_t, Stream> streams_;
-  std::list<uint64_t> heard_;  // the streams, the one heard of last at the end
+  Streams streams_;
+  FairPlaces places_;                              // of streams_
+  std::unordered_map<uint64_t, PastStream> past_;  // none that is in streams_
+  FairPlaces past_places_;                         // of past_
 };
 
 }  // namespace pcap_zmq

@@ -335,31 +335,6 @@ TEST_F(SenderTableTest, ReservedNamesHavePlaceInAFullTable) {
   EXPECT_LE(table_.Snapshot().size(), kMaxSenders + 3);
 }
 
-TEST_F(SenderTableTest, TenThousandStreamsAreForgottenOldestFirst) {
-  Control(1, 0, "gw1");
-  for (uint64_t i = 0; i < 10'000; ++i) {
-    clock_.Advance(1);
-    EXPECT_TRUE(Data(1, i, 1)) << "a stream that goes on is remembered";
-    EXPECT_TRUE(Data(1000 + i, 0, 1));
-  }
-  clock_.Advance(1);
-  // Those of the 4 * kMaxSenders heard of last, and no others, are still known.
-  EXPECT_FALSE(Data(1000 + 9'999, 0, 1));
-  EXPECT_FALSE(Data(1000 + 9'999 - (4 * kMaxSenders - 2), 0, 1));
-  EXPECT_TRUE(Data(1000 + 9'999 - (4 * kMaxSenders - 1), 0, 1));
-  EXPECT_EQ(table_.Snapshot().size(), 2U);
-}
-
-TEST_F(SenderTableTest, GapsOfAForgottenStreamAreSettledAtOnce) {
-  Control(1, 0, "gw1");
-  Data(1, 50, 1);
-  for (uint64_t i = 0; i < 4 * kMaxSenders; ++i) {
-    clock_.Advance(1);
-    Control(100 + i, 0, "gw2");
-  }
-  ExpectSender("gw1", 1, 50, 0);
-}
-
 TEST_F(SenderTableTest, OpenGapsAreBoundedWhenEachIsNew) {
   Control(1, 0, "gw1");
   for (uint64_t i = 0; i < 10'000; ++i) {

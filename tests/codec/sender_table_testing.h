@@ -31,11 +31,12 @@ class SenderTableTest : public ::testing::Test {
   }
   void Control(uint64_t stream_id, uint64_t next_ordinal, const std::string& name,
                const SenderKey& key = {}) {
-    FrameHeader header;
-    header.control = true;
-    header.stream_id = stream_id;
-    header.first_ordinal = next_ordinal;
-    table_.AcceptControl(header, {name, "1.0", {}}, key);
+    Report(stream_id, next_ordinal, name, key, false);
+  }
+  // The stream's last control frame.
+  void Last(uint64_t stream_id, uint64_t next_ordinal, const std::string& name,
+            const SenderKey& key = {}) {
+    Report(stream_id, next_ordinal, name, key, true);
   }
 
   SenderSnapshot Sender(std::string_view name) const {
@@ -66,6 +67,16 @@ class SenderTableTest : public ::testing::Test {
     table_.Settle();
   }
   void SettleAll() { SettleAfter(SenderTable::kSettleTime); }
+
+  void Report(uint64_t stream_id, uint64_t next_ordinal, const std::string& name,
+              const SenderKey& key, bool last) {
+    FrameHeader header;
+    header.control = true;
+    header.last = last;
+    header.stream_id = stream_id;
+    header.first_ordinal = next_ordinal;
+    table_.AcceptControl(header, {name, "1.0", {}}, key);
+  }
 
   FakeClock clock_;
   SenderTable table_{kMaxSenders, &clock_};
