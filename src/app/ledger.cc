@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <random>
 
 #include "app/version.h"
 #include "codec/control_frame.h"
@@ -58,9 +59,16 @@ std::string Summary(const SenderLedger& ledger) {
          std::to_string(ledger.kernel_lost);
 }
 
-std::string ControlPayload(const std::string& name, const SenderLedger& ledger) {
+uint64_t RandomInstance() {
+  std::random_device device;
+  const uint64_t random = (uint64_t{device()} << 32) | device();
+  return std::max<uint64_t>(random >> 11, 1);  // 0 is nobody's
+}
+
+std::string ControlPayload(const std::string& name, uint64_t instance, const SenderLedger& ledger) {
   ControlReport report;
   report.name = name;
+  report.instance = instance;
   report.version = kVersion;
   report.totals.captured_packets = ledger.captured;
   report.totals.sent_packets = ledger.sent;

@@ -33,8 +33,10 @@ SenderLedger SumLedger(const std::vector<const PumpStats*>& pumps);
 /// "captured 10 packets, sent 8, dropped 2 (shed 2), lost in the kernel 0"
 std::string Summary(const SenderLedger& ledger);
 
-/// The payload of control frames.
-std::string ControlPayload(const std::string& name, const SenderLedger& ledger);
+/// The payload of control frames, of the process `instance` (see ControlReport).
+std::string ControlPayload(const std::string& name, uint64_t instance, const SenderLedger& ledger);
+/// A number that no other process is likely to have.
+uint64_t RandomInstance();
 
 /// A receiver's account of its senders; sent = received + (lost - late) + unseen + on the way.
 struct ReceiverLedger {

@@ -64,7 +64,11 @@ Result<uint64_t> SecretSeed() {
 }  // namespace
 
 SenderPipeline::SenderPipeline(SenderConfig config, const Clock* clock, const StopEvent* stop)
-    : config_(std::move(config)), clock_(clock), stop_(stop), watch_(clock) {}
+    : config_(std::move(config)),
+      instance_(RandomInstance()),
+      clock_(clock),
+      stop_(stop),
+      watch_(clock) {}
 
 SenderPipeline::~SenderPipeline() = default;
 
@@ -178,7 +182,7 @@ Status SenderPipeline::ConnectPump(Pump* pump) {
   options.lanes.watch = endpoint_watch_.get();
   options.lanes.connect = [this](const std::string& endpoint) { return Connect(endpoint); };
   options.lanes.drain_timeout = config_.drain_timeout;
-  auto control = [this] { return ControlPayload(config_.name, Ledger()); };
+  auto control = [this] { return ControlPayload(config_.name, instance_, Ledger()); };
   pump->pump = std::make_unique<SenderPump>(options, std::move(pump->source), std::move(sockets),
                                             std::move(control), &pump->stats, clock_, stop_);
   return {};

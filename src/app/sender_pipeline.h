@@ -82,6 +82,7 @@ class SenderPipeline {
   std::vector<const PumpStats*> StatsOfPumps() const;
 
   const SenderConfig config_;
+  const uint64_t instance_;  // of this process, in its reports
   const Clock* const clock_;
   const StopEvent* const stop_;
   UniqueFd done_;

@@ -69,15 +69,18 @@ std::string SerializeControl(const ControlReport& report) {
   for (size_t i = 0; i < kDropReasonNames.size(); ++i) {
     dropped[std::string(kDropReasonNames[i])] = totals.dropped_packets[i];
   }
-  const Json json = {{"name", report.name},
-                     {"version", report.version},
-                     {"captured", totals.captured_packets},
-                     {"sent", totals.sent_packets},
-                     {"sent_bytes", totals.sent_bytes},
-                     {"kernel_lost", totals.kernel_lost_packets},
-                     {"rate", totals.rate_bytes_per_second},
-                     {"state", kStateNames[static_cast<size_t>(totals.state)]},
-                     {"dropped", std::move(dropped)}};
+  Json json = {{"name", report.name},
+               {"version", report.version},
+               {"captured", totals.captured_packets},
+               {"sent", totals.sent_packets},
+               {"sent_bytes", totals.sent_bytes},
+               {"kernel_lost", totals.kernel_lost_packets},
+               {"rate", totals.rate_bytes_per_second},
+               {"state", kStateNames[static_cast<size_t>(totals.state)]},
+               {"dropped", std::move(dropped)}};
+  if (report.instance != 0) {
+    json["instance"] = report.instance;
+  }
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -91,6 +94,7 @@ std::optional<ControlReport> ParseControl(std::span<const uint8_t> payload) {
   ControlReport report;
   report.name = MakeSafe(reader.Text("name"));
   report.version = MakeSafe(reader.Text("version"));
+  report.instance = reader.Number("instance");
   SenderTotals& totals = report.totals;
   totals.captured_packets = reader.Number("captured");
   totals.sent_packets = reader.Number("sent");

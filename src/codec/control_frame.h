@@ -16,6 +16,9 @@ struct ControlReport {
   std::string name;     ///< made safe by ParseControl(): see README.md section 5
   std::string version;  ///< likewise
   SenderTotals totals;
+  /// Which process says so, of several that may have one name: random below 2^53, which every
+  /// reader of JSON holds exactly; 0 from those that do not say.
+  uint64_t instance = 0;
 };
 
 /// `report` as the payload of a control frame.

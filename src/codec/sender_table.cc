@@ -59,7 +59,7 @@ void SenderTable::AcceptControl(const FrameHeader& header, const ControlReport& 
   ++totals.frames;
   totals.version = report.version;
   totals.has_totals = true;
-  totals.totals = report.totals;
+  sender->reported.Report(report.instance, report.totals, header.last, age_);
   if (header.last && !stream->finished) {
     stream->finished = true;
     FairPlaces::MarkSpare(&stream->place);
@@ -113,6 +113,7 @@ std::vector<SenderSnapshot> SenderTable::Snapshot() const {
   all.reserve(senders_.size());
   for (const auto& [name, sender] : senders_) {
     all.push_back(sender.totals);
+    all.back().totals = sender.reported.Sum();
     all.back().seconds_since_heard =
         static_cast<double>(now - sender.last_heard) / static_cast<double>(kNanosPerSecond);
   }

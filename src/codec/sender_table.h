@@ -18,6 +18,7 @@
 #include "codec/control_frame.h"
 #include "codec/fair_places.h"
 #include "codec/frame_format.h"
+#include "codec/instance_totals.h"
 #include "codec/stream_gaps.h"
 
 namespace pcap_zmq {
@@ -27,7 +28,8 @@ namespace pcap_zmq {
 /// A stream's packets count for the sender that its control frames name.  After an outage a stream
 /// starts with the data that had waited, so its packets are held back from the snapshots until it
 /// is named, and count for "unnamed" if that does not happen within kNamingTime.  Names beyond the
-/// limit count for "other".
+/// limit count for "other".  Of several processes of one name, their packets add up and so do the
+/// totals that they report.
 ///
 /// Where senders have keys, a stream belongs to the key that it was first heard of with: it counts
 /// under that key's name from the start, whatever its control frames say.  Under the key of a group
@@ -100,6 +102,7 @@ class SenderTable {
  private:
   struct Sender {
     SenderSnapshot totals;
+    InstanceTotals reported;
     Nanoseconds last_heard = 0;
   };
   struct Stream {

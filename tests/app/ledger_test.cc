@@ -66,7 +66,7 @@ TEST(SenderLedger, TheControlPayloadTellsAReceiverEverything) {
   Fill(&pump, 1);
   pump.state.Set(static_cast<int64_t>(ShaperState::kSquash));
   const std::string payload =
-      ControlPayload("gw1", SumLedger(std::vector<const PumpStats*>{&pump}));
+      ControlPayload("gw1", 4711, SumLedger(std::vector<const PumpStats*>{&pump}));
   const auto report = ParseControl(std::vector<uint8_t>(payload.begin(), payload.end()));
   ASSERT_TRUE(report.has_value()) << payload;
   EXPECT_EQ(report->name, "gw1");
@@ -74,11 +74,19 @@ TEST(SenderLedger, TheControlPayloadTellsAReceiverEverything) {
   EXPECT_EQ(report->totals.captured_packets, 1500U);
   EXPECT_EQ(report->totals.sent_packets, 1200U);
   EXPECT_EQ(report->totals.sent_bytes, 77'000U);
+  EXPECT_EQ(report->instance, 4711U);
   EXPECT_EQ(report->totals.kernel_lost_packets, 7U);
   EXPECT_EQ(report->totals.rate_bytes_per_second, 9000U);
   EXPECT_EQ(report->totals.state, ShaperState::kSquash);
   EXPECT_EQ(report->totals.dropped_packets[static_cast<size_t>(DropReason::kShed)], 150U);
   EXPECT_EQ(report->totals.dropped_packets[static_cast<size_t>(DropReason::kZmqHwm)], 50U);
+}
+
+TEST(SenderLedger, AnInstanceIsANumberThatEveryReaderOfJsonHoldsExactly) {
+  const uint64_t one = RandomInstance();
+  EXPECT_NE(one, RandomInstance());
+  EXPECT_GT(one, 0U);
+  EXPECT_LT(one, uint64_t{1} << 53);
 }
 
 TEST(ReceiverLedger, SumsAllSenders) {

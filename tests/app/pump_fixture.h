@@ -65,7 +65,8 @@ class PumpTest : public ::testing::Test {
     }
     return std::make_unique<SenderPump>(
         options, std::move(owned_script_), std::move(sockets),
-        [this] { return ControlPayload("gw1", SumLedger({&stats_})); }, &stats_, &clock_, &stop_);
+        [this] { return ControlPayload("gw1", 7, SumLedger({&stats_})); }, &stats_, &clock_,
+        &stop_);
   }
 
   /// Frames up to the stream's last, checked as a receiver would.

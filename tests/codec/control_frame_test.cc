@@ -24,6 +24,7 @@ ControlReport FullReport() {
   ControlReport report;
   report.name = "gw1.example-net_2";
   report.version = "0.1.0";
+  report.instance = (uint64_t{1} << 53) - 1;
   report.totals.captured_packets = 1;
   report.totals.sent_packets = 2;
   report.totals.sent_bytes = UINT64_MAX;
@@ -42,6 +43,7 @@ TEST(ControlFrame, WhatIsSaidIsReadBack) {
   ASSERT_TRUE(read.has_value());
   EXPECT_EQ(read->name, said.name);
   EXPECT_EQ(read->version, said.version);
+  EXPECT_EQ(read->instance, said.instance);
   EXPECT_EQ(read->totals.captured_packets, 1U);
   EXPECT_EQ(read->totals.sent_packets, 2U);
   EXPECT_EQ(read->totals.sent_bytes, UINT64_MAX);
@@ -63,6 +65,7 @@ TEST(ControlFrame, MissingKeysAreZeroAndUnknownOnesIgnored) {
   const auto report = Parse(R"({"future": [1, {"x": null}], "sent": 7, "dropped": {"new": "?"}})");
   ASSERT_TRUE(report.has_value());
   EXPECT_EQ(report->name, "");
+  EXPECT_EQ(report->instance, 0U);
   EXPECT_EQ(report->totals.sent_packets, 7U);
   EXPECT_EQ(report->totals.captured_packets, 0U);
   EXPECT_EQ(report->totals.state, ShaperState::kPass);

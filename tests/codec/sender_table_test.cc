@@ -273,6 +273,34 @@ TEST_F(SenderTableTest, StreamsOfOneNameAreOneSender) {
   EXPECT_EQ(table_.Snapshot().size(), 1U);
 }
 
+TEST_F(SenderTableTest, TotalsOfTwoProcessesOfOneNameAddUpLikeTheirPackets) {
+  const auto report = [&](uint64_t stream_id, uint64_t instance, uint64_t sent, bool last) {
+    FrameHeader header;
+    header.control = true;
+    header.last = last;
+    header.stream_id = stream_id;
+    header.first_ordinal = sent;
+    ControlReport said{"gw1", "1.0", {}, instance};
+    said.totals.sent_packets = sent;
+    table_.AcceptControl(header, said);
+  };
+  report(1, 100, 0, false);
+  report(2, 200, 0, false);
+  Data(1, 0, 3);
+  Data(2, 0, 40);
+  report(1, 100, 3, false);
+  report(2, 200, 40, false);
+  ExpectSender("gw1", 43, 0, 0);
+  EXPECT_EQ(Sender("gw1").totals.sent_packets, 43U);
+  report(1, 100, 3, true);
+  EXPECT_EQ(Sender("gw1").totals.sent_packets, 43U) << "its packets stay counted, too";
+  report(3, 300, 0, false);
+  Data(3, 0, 5);
+  report(3, 300, 5, false);
+  ExpectSender("gw1", 48, 0, 0);
+  EXPECT_EQ(Sender("gw1").totals.sent_packets, 48U);
+}
+
 TEST_F(SenderTableTest, RenamedStreamCountsForItsNewNameFromThenOn) {
   Control(1, 0, "old");
   Data(1, 0, 3);

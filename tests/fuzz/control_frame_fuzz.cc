@@ -40,7 +40,7 @@ void CheckRoundTrip(const ControlReport& report) {
   const auto again = Parse(json);
   Require(again.has_value(), "what is written can be read");
   Require(again->name == report.name && again->version == report.version &&
-              again->totals == report.totals,
+              again->instance == report.instance && again->totals == report.totals,
           "what is written is what was read");
 }
 
@@ -56,6 +56,7 @@ ControlReport Made(testing::FuzzInput input) {
   for (uint64_t& dropped : totals.dropped_packets) {
     dropped = input.Number(8);
   }
+  report.instance = totals.sent_bytes ^ totals.captured_packets;
   for (std::string* text : {&report.name, &report.version}) {
     const auto bytes = input.Take(100);
     text->assign(bytes.begin(), bytes.end());
@@ -69,7 +70,7 @@ void CheckUnsafe(const ControlReport& report) {
   Require(read.has_value(), "every report can be read");
   Require(IsSafe(read->name) && IsSafe(read->version), "names are made safe");
   Require(!IsSafe(report.name) || read->name == report.name, "safe names stay as they are");
-  Require(read->totals == report.totals, "numbers arrive");
+  Require(read->totals == report.totals && read->instance == report.instance, "numbers arrive");
   CheckRoundTrip(*read);
 }
 

@@ -74,6 +74,61 @@ TEST_F(Topology, TwoSendersOfOneReceiverAreReportedEachOnItsOwn) {
             generator.value()->sent() - ipv4.captured - ipv6.captured);
 }
 
+TEST_F(Topology, TwoSendersOfOneNameAddUpAndSoDoesOneThatIsStartedAgain) {
+  ASSERT_NO_FATAL_FAILURE(LoadTrafficRules());
+  TrafficOptions options;
+  options.ipv4_flows = 3;
+  options.ipv6_flows = 1;
+  auto generator = TrafficGenerator::Open(options);
+  ASSERT_TRUE(generator.ok()) << generator.error().message;
+  FifoReader reader(fifo_);
+  receiver_ = StartReceiver({}, fifo_);
+  ASSERT_NE(receiver_, nullptr);
+  sender_ = StartSender({"--name", "gw"}, "0");
+  ASSERT_NE(sender_, nullptr);
+  const auto second = StartSender({"--name", "gw"}, "nflog:1", {TcpEndpoint()}, 9479);
+  ASSERT_NE(second, nullptr);
+  const auto expect_sent = [&](uint64_t sent) {
+    for (const std::string metric :
+         {"pcap_zmq_receiver_packets_total", "pcap_zmq_receiver_sender_sent_packets_total"}) {
+      const auto value = [&] { return Metric(kReceiverMetricsPort, metric, {{"sender", "gw"}}); };
+      EXPECT_TRUE(WaitUntil([&] { return value() == static_cast<double>(sent); }))
+          << metric << ": " << value() << " of " << sent;
+    }
+  };
+  const auto send = [&] {
+    generator.value()->Send(1000, 8000);
+    RevealKernelLosses(generator.value().get());
+  };
+  const auto all_captured = [&](uint64_t before) {
+    const uint64_t logged = Logged(*generator.value());
+    SenderLedger ipv4;
+    SenderLedger ipv6;
+    EXPECT_TRUE(WaitUntil([&] {
+      ipv4 = ReadSender();
+      ipv6 = ReadSender(9479);
+      return before + ipv4.captured + ipv4.kernel_lost + ipv6.captured + ipv6.kernel_lost ==
+                 logged &&
+             ipv4.sent == ipv4.captured && ipv6.sent == ipv6.captured;
+    })) << ipv4.Text()
+        << "; " << ipv6.Text() << "; of " << logged << " less " << before;
+    return std::pair(ipv4, ipv6);
+  };
+  send();
+  const SenderLedger first_run = all_captured(0).first;
+  EXPECT_GT(first_run.captured, 0u);
+  Terminate(sender_.get());
+  sender_ = StartSender({"--name", "gw"}, "0");
+  ASSERT_NE(sender_, nullptr);
+  send();
+  const auto [ipv4, ipv6] = all_captured(first_run.captured + first_run.kernel_lost);
+  expect_sent(first_run.sent + ipv4.sent + ipv6.sent);
+  Terminate(sender_.get());
+  Terminate(second.get());
+  Terminate(receiver_.get());
+  ASSERT_TRUE(reader.WaitForEnd());
+}
+
 TEST_F(Topology, BothDirectionsOfEachOfAThousandFlowsGoToTheSameReceiver) {
   constexpr uint32_t kFlows = 1000;
   constexpr uint32_t kRounds = 3;
