@@ -50,8 +50,7 @@ class SenderTable {
   /// A turn of a receiver that keeps up is shorter than this.
   static constexpr Nanoseconds kLongestTurn = 100 * kNanosPerMilli;
 
-  /// A stream without a control frame for so long is reported as "unnamed"; in the same
-  /// time.
+  /// A stream without a control frame for so long is reported as "unnamed", in the same time.
   static constexpr Nanoseconds kNamingTime = 10 * kNanosPerSecond;
 
   /// `max_senders` different names are reported, beside those of the sums.  Four times as many

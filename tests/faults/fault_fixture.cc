@@ -309,7 +309,7 @@ void FaultTest::Report(const std::string& fault, const Books& books, const std::
       "sender %llu + wire %llu + output %llu%s\n",
       fault.c_str(), number(books.generated), number(books.read),
       number(books.generated - books.logged), number(books.sender.kernel_lost),
-      number(books.sender.dropped), number(books.receiver.lost),
+      number(books.sender.dropped), number(books.receiver.gone()),
       number(books.receiver.sink_dropped), more.c_str());
 }
 

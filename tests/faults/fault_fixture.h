@@ -39,7 +39,7 @@ struct Books {
   uint64_t missing() const { return generated - read; }
   /// Those of them that programs which never died have counted, and the kernel.
   uint64_t counted() const {
-    return generated - logged + sender.kernel_lost + sender.dropped + receiver.lost +
+    return generated - logged + sender.kernel_lost + sender.dropped + receiver.gone() +
            receiver.sink_dropped;
   }
 };

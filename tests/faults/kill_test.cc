@@ -84,7 +84,7 @@ class Kill : public FaultTest {
     round->died = static_cast<int64_t>(after.receiver.unseen - before.sender.sent - read_before);
     const uint64_t counted = (after.generated - after.logged) - (before.generated - before.logged) +
                              after.sender.kernel_lost - before.sender.kernel_lost +
-                             after.sender.dropped - before.sender.dropped + after.receiver.lost;
+                             after.sender.dropped - before.sender.dropped + after.receiver.gone();
     ExpectAllAreAccountedFor(*round, counted);
   }
 
@@ -94,7 +94,7 @@ class Kill : public FaultTest {
     EXPECT_EQ(after.read - before.read,
               after.receiver.sink_delivered - before.receiver.sink_delivered);
     EXPECT_EQ(after.receiver.unseen, before.receiver.unseen) << "streams are heard from the start";
-    const uint64_t lost = after.receiver.lost - before.receiver.lost;
+    const uint64_t lost = after.receiver.gone() - before.receiver.gone();
     const uint64_t arrived = after.receiver.received - before.receiver.received + lost;
     ASSERT_GE(arrived, after.sender.sent);
     // What the rules logged and the new one knows nothing of was sent by its predecessor, or it

@@ -94,7 +94,7 @@ class Soak : public FaultTest {
   void Strike(Fault fault) {
     switch (fault) {
       case Fault::kKillReceiver:
-        past_.lost += ReadIds().lost;
+        past_.lost += ReadIds().gone();
         receiver_->Kill();
         ++past_.receivers_killed;
         ASSERT_TRUE(WaitUntil([&] {
@@ -221,12 +221,12 @@ void Soak::CloseTheBooks() {
   books_.sender.kernel_lost += past_.senders.kernel_lost;
   books_.sender.sent += past_.senders.sent;
   books_.sender.dropped += past_.senders.dropped;
-  books_.receiver.lost += past_.lost;
+  past_.lost += books_.receiver.gone();
 }
 
 void Soak::PrintTable(const Peak& first, const Peak& last) const {
   const uint64_t unbound = books_.logged - books_.sender.captured - books_.sender.kernel_lost;
-  const uint64_t died = books_.sender.sent - books_.read - books_.receiver.lost;
+  const uint64_t died = books_.sender.sent - books_.read - past_.lost;
   const double seconds = std::chrono::duration<double>(steady_clock::now() - start_).count();
   std::printf("\nsoak of %.0f s, %.0f packets a second\n", seconds,
               static_cast<double>(books_.generated) / seconds);
@@ -241,7 +241,7 @@ void Soak::PrintTable(const Peak& first, const Peak& last) const {
       {"+ logged while no sender was bound", unbound},
       {"+ lost in the kernel (kernel_lost)", books_.sender.kernel_lost},
       {"+ dropped by the sender", books_.sender.dropped},
-      {"+ lost on the wire, as receivers counted", books_.receiver.lost},
+      {"+ lost on the wire, as receivers counted", past_.lost},
       {"+ died with killed receivers", died},
   }};
   for (const auto& [name, packets] : rows) {
@@ -283,8 +283,8 @@ TEST_F(Soak, FaultsOneAfterTheOtherLeaveTheBooksClosedAndTheMemoryAsItWas) {
   const uint64_t accounted = books_.sender.captured + books_.sender.kernel_lost;
   ASSERT_GE(books_.logged, accounted);
   EXPECT_LE(books_.logged - accounted, past_.generated_unbound);
-  ASSERT_GE(books_.sender.sent, books_.read + books_.receiver.lost);
-  EXPECT_LE(books_.sender.sent - books_.read - books_.receiver.lost,
+  ASSERT_GE(books_.sender.sent, books_.read + past_.lost);
+  EXPECT_LE(books_.sender.sent - books_.read - past_.lost,
             past_.receivers_killed * (kHeldBytes / (traffic_.packet_bytes + 16)));
   ExpectReaderIsWhole(captures_ + past_.receivers_killed);
   EXPECT_EQ(reader_->Missing(generator_->sent_by_flow()), books_.missing());

@@ -131,8 +131,9 @@ TEST_F(Conservation, WhenTheReceiverIsKilledAndAnotherTakesItsPlace) {
   EXPECT_GT(first.distinct(), 0u);
   ASSERT_GE(outcome.receiver.unseen, first.distinct());
   const uint64_t died_with_the_first = outcome.receiver.unseen - first.distinct();
-  EXPECT_EQ(both.Missing(generator_->sent_by_flow()),
-            CountedAtTheSender(outcome, *generator_) + died_with_the_first + outcome.receiver.lost);
+  EXPECT_EQ(
+      both.Missing(generator_->sent_by_flow()),
+      CountedAtTheSender(outcome, *generator_) + died_with_the_first + outcome.receiver.gone());
 }
 
 TEST_F(Conservation, WhenTheFifosReaderIsKilledAndRestartedFiveTimes) {
@@ -171,7 +172,7 @@ TEST_F(Conservation, WhenTheFifosReaderIsKilledAndRestartedFiveTimes) {
   ExpectAllOnceInOrder(checker);
   EXPECT_EQ(outcome.receiver.sink_dropped, 0u);
   EXPECT_EQ(checker.Missing(generator_->sent_by_flow()),
-            CountedAtTheSender(outcome, *generator_) + outcome.receiver.lost);
+            CountedAtTheSender(outcome, *generator_) + outcome.receiver.gone());
 }
 
 TEST_F(Conservation, WhenTheReaderStopsReadingUntilTheSenderDropsPackets) {
@@ -201,7 +202,7 @@ TEST_F(Conservation, WhenTheReaderStopsReadingUntilTheSenderDropsPackets) {
   AddCapture(reader.captures().at(0), false, &checker);
   ExpectAllOnceInOrder(checker);
   EXPECT_EQ(checker.Missing(generator_->sent_by_flow()),
-            CountedAtTheSender(outcome, *generator_) + outcome.receiver.lost);
+            CountedAtTheSender(outcome, *generator_) + outcome.receiver.gone());
 }
 
 TEST_F(Conservation, WhenTheNetworkBreaksAndComesBack) {
@@ -235,7 +236,7 @@ TEST_F(Conservation, WhenTheNetworkBreaksAndComesBack) {
   EXPECT_EQ(checker.foreign(), 0u);
   EXPECT_EQ(checker.duplicates(), 0u);
   EXPECT_EQ(checker.Missing(generator_->sent_by_flow()),
-            CountedAtTheSender(outcome, *generator_) + outcome.receiver.lost);
+            CountedAtTheSender(outcome, *generator_) + outcome.receiver.gone());
 }
 
 TEST_F(Conservation, WhenTheSenderIsTerminatedUnderLoad) {
@@ -281,7 +282,7 @@ TEST_F(Conservation, WhenTheSenderIsTerminatedUnderLoad) {
   AddCapture(reader.captures().at(0), false, &checker);
   ExpectAllOnceInOrder(checker);
   EXPECT_EQ(checker.distinct(), receiver.sink_delivered);
-  EXPECT_EQ(checker.Missing(sent_long_before), dropped + kernel_lost + receiver.lost)
+  EXPECT_EQ(checker.Missing(sent_long_before), dropped + kernel_lost + receiver.gone())
       << "packets that were captured before the signal must be drained";
 }
 

@@ -69,7 +69,7 @@ class RateControl : public PipeTest, public ::testing::WithParamInterface<std::s
     EXPECT_EQ(checker.out_of_order(), 0u);
     EXPECT_EQ(checker.Missing(generator_->sent_by_flow()),
               generator_->sent() - outcome.logged + outcome.sender.kernel_lost +
-                  outcome.sender.dropped + outcome.receiver.lost);
+                  outcome.sender.dropped + outcome.receiver.gone());
   }
 
   std::unique_ptr<TrafficGenerator> generator_;

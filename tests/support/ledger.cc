@@ -87,7 +87,7 @@ Result<ReceiverLedger> ReceiverLedger::From(const MetricsSnapshot& metrics,
 }
 
 Status ReceiverLedger::Check(uint64_t sent) const {
-  if (sent != unseen + received + lost - late) {
+  if (sent != unseen + received + gone()) {
     return RuntimeError("sent " + std::to_string(sent) +
                         " != unseen + received + (lost - late): " + Text());
   }

@@ -51,9 +51,12 @@ struct ReceiverLedger {
   static Result<ReceiverLedger> From(const MetricsSnapshot& metrics, const std::string& sender,
                                      const std::string& sink);
 
+  /// Of those counted as lost, the ones that never came; modulo 2^64, as more may have come late.
+  uint64_t gone() const { return lost - late; }
+
   /// Whether every packet of `sent` is accounted for, so that nothing is on its way any more.
   bool Settled(uint64_t sent) const {
-    return unseen + received + lost - late == sent && sink_queued == 0 &&
+    return unseen + received + gone() == sent && sink_queued == 0 &&
            sink_delivered + sink_dropped == received;
   }
 
