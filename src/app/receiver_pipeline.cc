@@ -32,10 +32,9 @@ constexpr Nanoseconds kSettleInterval = kNanosPerSecond;
 constexpr Nanoseconds kStopCheck = 20 * kNanosPerMilli;
 // How often to look whether outputs have let go of memory.
 constexpr Nanoseconds kRoomCheck = 5 * kNanosPerMilli;
-// What nobody has taken by the end of the drain is received all the same, to be counted: for so
-// long at most, and until nothing has come for kQuiet.
+// What nobody has taken by the end of the drain is received all the same, to be counted: until all
+// senders have left, and for so long at most.
 constexpr Nanoseconds kCountingTime = kNanosPerSecond;
-constexpr Nanoseconds kQuiet = 50 * kNanosPerMilli;
 // Frames between two looks at the clock and the sinks.
 constexpr int kFramesPerTurn = 64;
 
@@ -330,20 +329,18 @@ void ReceiverPipeline::Drain() {
   socket_->AskSendersToLeave();
   const std::array<int, 1> left = {socket_->senders_left_fd()};
   const Nanoseconds asked = clock_->MonotonicNow();
-  Nanoseconds last_frame = asked;
   bool have_left = false;
   while (!have_left) {
     const Nanoseconds now = clock_->MonotonicNow();
     stats_.heartbeat.Beat(now);
     // From the deadline on the outputs drop what comes, and it is received only to be counted.
     const Nanoseconds deadline = sinks_ended_ ? asked : stop_->deadline();
-    if (now >= deadline && (now >= deadline + kCountingTime || now >= last_frame + kQuiet)) {
+    if (now >= deadline + kCountingTime) {
       break;
     }
     // Asked before the look at what is there, which then finds all that they had sent.
     have_left = socket_->SendersLeft();
     if (ReceiveSome() > 0) {
-      last_frame = clock_->MonotonicNow();
       have_left = false;
     } else if (!have_left) {
       socket_->Wait(left, kStopCheck);
