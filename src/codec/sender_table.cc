@@ -13,6 +13,9 @@ namespace {
 constexpr size_t kStreams = 4;
 constexpr size_t kPastStreams = 16;
 
+// Of streams that have ended so many have a position, less those that go on.
+constexpr size_t kPositions = 32;
+
 }  // namespace
 
 SenderTable::SenderTable(size_t max_senders, const Clock* clock)
@@ -139,7 +142,8 @@ std::vector<SenderTable::Position> SenderTable::Positions() const {
   }
   std::sort(streams.begin(), streams.end(),
             [](const Heard& one, const Heard& other) { return one.last > other.last; });
-  streams.resize(std::min(streams.size(), kStreams * max_senders_));
+  const size_t wanted = std::max(streams_.size(), std::min(kPositions, kStreams * max_senders_));
+  streams.resize(std::min(streams.size(), wanted));
   std::vector<Position> all;
   all.reserve(streams.size());
   for (const Heard& stream : streams) {

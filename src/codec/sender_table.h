@@ -91,8 +91,8 @@ class SenderTable {
     uint64_t next_ordinal = 0;  ///< of the first packet that has not arrived
   };
 
-  /// The positions of streams, those that have ended included, the last one heard of first; as many
-  /// as have a place.
+  /// The positions of streams, the last one heard of first: of as many as go on, and where these
+  /// are fewer than 32, of the last ones that have ended.
   std::vector<Position> Positions() const;
 
   /// All senders heard of, by name.
