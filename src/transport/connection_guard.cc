@@ -243,6 +243,7 @@ void ConnectionGuard::TakeIn(const ConnectionEvent& event) {
       break;
     case ZMQ_EVENT_ACCEPTED:
       Accept(event.value);
+      stats_->connected_peers.Set(static_cast<int64_t>(inside_));
       break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
       in_trouble_ = ConnectionRefusal::kIncomplete;
@@ -256,11 +257,11 @@ void ConnectionGuard::TakeIn(const ConnectionEvent& event) {
       break;
     case ZMQ_EVENT_DISCONNECTED:
       Forget(event.value);
+      stats_->connected_peers.Set(static_cast<int64_t>(inside_));
       break;
     default:
       break;
   }
-  stats_->connected_peers.Set(static_cast<int64_t>(inside_));
 }
 
 void ConnectionGuard::Accept(int fd) {
