@@ -25,7 +25,7 @@ WELL = {  # while all is well, whatever the traffic
     "Senders A": "< 5",
     "Rate against the watermarks C": "> 0", "Rate against the watermarks D": "> 0",
     "Drops by reason B": ">= 0", "Drops by reason C": "= 0", "Drops by reason D": "= 0",
-    "Lost on the way A": "= 0", "Lost on the way D": "absent",
+    "Lost on the way A": "= 0", "Lost on the way D": "= 0",
     "PcapZmqHwmHits": "quiet", "PcapZmqNoReceiver": "quiet",
     "PcapZmqSenderSilent": "quiet", "PcapZmqNoReader": "quiet", "PcapZmqOutputDrops": "quiet",
     "PcapZmqNetworkLoss": "quiet", "PcapZmqLedgerNotClosing sender": "quiet",

@@ -107,7 +107,24 @@ class Capture:
                 found.add(cut.reason)
             elif cut.vlans:
                 found.add("VLAN tag" if cut.vlans == 1 else f"{cut.vlans} VLAN tags")
+        if any(self.length_in_pipe(number) < self.packets[number - 1].length
+               - self.cuts[number - 1].offset for number in self.carried):
+            found.add("padding of frames")
         return found
+
+    def length_in_pipe(self, number):
+        """The original length of a frame's packet as the pipe should give it: without what a link
+        layer adds behind it."""
+        packet, offset = self.packets[number - 1], self.cuts[number - 1].offset
+        available, ip = packet.length - offset, packet.data[offset:]
+        if offset == 0 or len(ip) < 6:
+            return available
+        if ip[0] >> 4 == 4:
+            header, given = max((ip[0] & 15) * 4, 20), int.from_bytes(ip[2:4], "big")
+        else:
+            header, payload = 40, int.from_bytes(ip[4:6], "big")
+            given = payload + header if payload else 0
+        return given if header <= given <= available else available
 
     def write_cut(self, path):
         """The capture as the pipe should deliver it."""
@@ -115,10 +132,11 @@ class Capture:
             file.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262144, 101))
             for number in self.carried:
                 packet, offset = self.packets[number - 1], self.cuts[number - 1].offset
-                data = packet.data[offset:]
+                length = self.length_in_pipe(number)
+                data = packet.data[offset:offset + length]
                 seconds, fraction = divmod(packet.nanoseconds, 10**9)
                 file.write(struct.pack("<IIII", seconds, fraction, min(len(data), 65535),
-                                       packet.length - offset) + data[:65535])
+                                       length) + data[:65535])
 
 
 def link_name(link_type):

@@ -47,7 +47,7 @@ EXPECTED = {
     "sctp_low_ttl.pcap": ("same", set(), {31, 32}),
     "jumbo.pcap": ("same", set(), {25}),
     "damaged.pcap": ("same", set(), {62}),
-    "padding.pcap": ("same", set(), {26}),
+    "padding.pcap": ("explained", {"padding of frames"}, {26}),
     "arp_only.pcap": ("same", set(), set()),
     "empty.pcap": ("same", set(), set()),
     "ppp.pcap": ("explained", {"link type PPP (9): the sender refuses it"}, {4}),
