@@ -8,33 +8,33 @@ namespace pcap_zmq {
 FairPlaces::Place FairPlaces::Add(std::string_view owner, uint64_t id) {
   const auto found = owners_.try_emplace(std::string(owner)).first;
   Place place;
-  place.owner = &found->second;
-  place.owner->name = found->first;
-  place.list = &place.owner->used;
-  place.at = place.list->insert(place.list->end(), id);
+  place.owner_ = &found->second;
+  place.owner_->name = found->first;
+  place.list_ = &place.owner_->used;
+  place.at_ = place.list_->insert(place.list_->end(), id);
   ++size_;
   return place;
 }
 
 void FairPlaces::Remove(const Place& place) {
-  place.list->erase(place.at);
+  place.list_->erase(place.at_);
   --size_;
-  if (place.owner->size() == 0) {
-    owners_.erase(std::string(place.owner->name));
+  if (place.owner_->size() == 0) {
+    owners_.erase(std::string(place.owner_->name));
   }
 }
 
 void FairPlaces::Use(const Place& place) {
-  Ids& used = place.owner->used;
-  if (place.list == &used) {
-    used.splice(used.end(), used, place.at);
+  Ids& used = place.owner_->used;
+  if (place.list_ == &used) {
+    used.splice(used.end(), used, place.at_);
   }
 }
 
 void FairPlaces::MarkSpare(Place* place) {
-  Ids& spare = place->owner->spare;
-  spare.splice(spare.end(), *place->list, place->at);
-  place->list = &spare;
+  Ids& spare = place->owner_->spare;
+  spare.splice(spare.end(), *place->list_, place->at_);
+  place->list_ = &spare;
 }
 
 // An owner who has his share already makes place himself, so that a flood costs nobody else a look

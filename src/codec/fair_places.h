@@ -35,9 +35,9 @@ class FairPlaces {
   class Place {
    private:
     friend class FairPlaces;
-    Owner* owner = nullptr;
-    Ids* list = nullptr;
-    Ids::iterator at;
+    Owner* owner_ = nullptr;
+    Ids* list_ = nullptr;
+    Ids::iterator at_;
   };
 
   /// The id is the last one of its owner to go.

@@ -91,20 +91,21 @@ int RenameTo(const std::string& from, const std::string& to) {
   return ::rename(from.c_str(), to.c_str()) == 0 ? 0 : errno;
 }
 
-std::optional<Error> PutAside(const std::string& path) {
-  for (uint64_t number = 1;; ++number) {
-    const std::string kept = path + "." + std::to_string(number);
-    const int error = RenameTo(path, kept);
-    if (error == 0) {
-      Log(LogLevel::kInfo, "the capture that was in " + path + " is now " + kept);
-      return std::nullopt;
-    }
-    if (error != EEXIST) {
-      return ConfigError(path + " holds a capture that cannot be renamed to " + kept + ": " +
-                         Reason(error) + "; name another path" +
-                         (error == EACCES ? PermissionHint() : ""));
-    }
+// The first of PATH.1, PATH.2 and so on to which `path` could be renamed, or what kept it from
+// that.
+struct PutAside {
+  std::string kept;
+  int error = 0;
+};
+
+PutAside PutItAside(const std::string& path) {
+  PutAside result{{}, EEXIST};
+  for (uint64_t number = 1; result.error == EEXIST; ++number) {
+    result.kept = path;
+    result.kept.append(".").append(std::to_string(number));
+    result.error = RenameTo(path, result.kept);
   }
+  return result;
 }
 
 }  // namespace
@@ -141,9 +142,13 @@ Result<UniqueFd> OpenCaptureFile(const std::string& path, mode_t mode) {
       }
       return fd;
     }
-    if (const std::optional<Error> refusal = PutAside(path)) {
-      return *refusal;
+    const PutAside old = PutItAside(path);
+    if (old.error != 0) {
+      return ConfigError(path + " holds a capture that cannot be renamed to " + old.kept + ": " +
+                         Reason(old.error) + "; name another path" +
+                         (old.error == EACCES ? PermissionHint() : ""));
     }
+    Log(LogLevel::kInfo, "the capture that was in " + path + " is now " + old.kept);
   }
   return ConfigError(path + " is made anew by others all the time; name another path");
 }
