@@ -143,9 +143,8 @@ constexpr Names kAsking = {
     "getrlimit", "ugetrlimit", "getrusage", "times",     "uname",       "sysinfo",   "getrandom"};
 
 // The receiver's file is cut back to its last whole record when the disk is full, and renamed when
-// the next capture begins; ZeroMQ
-// removes the socket of an ipc:// endpoint, perhaps with a directory that it made, when it closes.
-// tee() tells whether anybody else writes into the FIFO.
+// the next capture begins.  ZeroMQ removes the socket of an ipc:// endpoint, perhaps with a
+// directory that it made, when it closes.  tee() tells whether anybody else writes into the FIFO.
 constexpr Names kReceiverFiles = {"ftruncate", "ftruncate64", "rename", "renameat", "renameat2",
                                   "unlink",    "unlinkat",    "rmdir",  "tee"};
 
