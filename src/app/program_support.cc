@@ -13,7 +13,6 @@
 #include <string>
 #include <utility>
 
-#include "app/write_fence.h"
 #include "base/event_fd.h"
 #include "base/log.h"
 #include "base/thread.h"
@@ -132,11 +131,11 @@ void ConfineUnless(bool off, SandboxProfile profile) {
   }
 }
 
-void FenceWritesUnless(bool off, const std::vector<std::string>& directories) {
+void FenceFilesUnless(bool off, const FilePlaces& places) {
   if (off) {
     return;
   }
-  if (const Status status = FenceWrites(directories); !status.ok()) {
+  if (const Status status = FenceFiles(places); !status.ok()) {
     Log(LogLevel::kInfo,
         status.error().message + "; files are guarded by this user's rights alone");
   }

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "app/config_loader.h"
+#include "app/file_fence.h"
 #include "app/sandbox.h"
 #include "app/signals.h"
 #include "app/thread_watch.h"
@@ -60,9 +61,9 @@ void GuardSecrets();
 /// on.  Nothing when `off`.
 void ConfineUnless(bool off, SandboxProfile profile);
 
-/// Confines writing to `directories`, as FenceWrites(); where the kernel cannot, says so and goes
-/// on. Nothing when `off`.
-void FenceWritesUnless(bool off, const std::vector<std::string>& directories);
+/// Confines the process to its files, as FenceFiles(); where the kernel cannot, says so and goes
+/// on.  Nothing when `off`.
+void FenceFilesUnless(bool off, const FilePlaces& places);
 
 /// Turns signals into the stop event for as long as it lives, in a thread of its own, so that also
 /// a start that waits (for the writer of a pipe) can be stopped.

@@ -6,7 +6,6 @@
 #include <system_error>
 #include <utility>
 
-#include "app/write_fence.h"
 #include "sink/fifo_sink.h"
 #include "sink/file_sink.h"
 #include "sink/queued_sink.h"
@@ -52,15 +51,16 @@ Result<std::unique_ptr<PacketSink>> OpenSink(const ReceiverConfig& config, const
 
 }  // namespace
 
-std::vector<std::string> DirectoriesToWrite(const ReceiverConfig& config) {
-  std::vector<std::string> directories;
-  const auto add = [&directories](const std::string& path) {
+FilePlaces PlacesOf(const ReceiverConfig& config) {
+  FilePlaces places;
+  places.fence_reading = true;
+  const auto add = [](const std::string& path, std::vector<std::string>* list) {
     const std::vector<std::string> of_path = DirectoriesOf(path);
-    directories.insert(directories.end(), of_path.begin(), of_path.end());
+    list->insert(list->end(), of_path.begin(), of_path.end());
   };
   for (const OutputSpec& output : config.outputs) {
     if (output.kind != OutputSpec::Kind::kStdout) {
-      add(output.path);
+      add(output.path, &places.to_write);
     }
   }
   constexpr std::string_view kIpc = "ipc://";
@@ -68,9 +68,15 @@ std::vector<std::string> DirectoriesToWrite(const ReceiverConfig& config) {
     const std::string path = config.endpoint.substr(kIpc.size());
     // ZeroMQ makes a directory of its own for a socket whose name it chooses.
     std::error_code error;
-    add(path == "*" ? (std::filesystem::temp_directory_path(error) / "any").string() : path);
+    add(path == "*" ? (std::filesystem::temp_directory_path(error) / "any").string() : path,
+        &places.to_write);
   }
-  return directories;
+  for (const std::string& path : {config.curve_key, config.authorized_keys}) {
+    if (!path.empty()) {
+      add(path, &places.to_read);
+    }
+  }
+  return places;
 }
 
 Result<std::unique_ptr<PacketSink>> OpenOutput(const ReceiverConfig& config,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/config.h"
+#include "app/file_fence.h"
 #include "base/clock.h"
 #include "base/heartbeat.h"
 #include "base/meanwhile.h"
@@ -27,9 +28,10 @@ struct OutputContext {
   const StopEvent* stop;
 };
 
-/// The directories in which files of the receiver come and go: those of its outputs, and of an
-/// endpoint that is a file.
-std::vector<std::string> DirectoriesToWrite(const ReceiverConfig& config);
+/// Where files of the receiver are: it writes in the directories of its outputs and of an endpoint
+/// that is a file, and reads its keys and the directory that has the directory of authorized ones,
+/// as that one may be exchanged.
+FilePlaces PlacesOf(const ReceiverConfig& config);
 
 /// Opens one of the outputs of `config`.
 ///

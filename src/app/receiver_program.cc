@@ -39,7 +39,7 @@ int RunReceiver(int argc, const char* const* argv, const char* const* envp) {
   if (!plan.ok()) {
     return ReportAndExit(plan.error());
   }
-  FenceWritesUnless(config.no_sandbox, DirectoriesToWrite(config));
+  FenceFilesUnless(config.no_sandbox, PlacesOf(config));
   ReceiverPipeline pipeline(config, &clock, &stop);
   std::unique_ptr<SignalThread> signal_thread;
 

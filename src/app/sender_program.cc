@@ -76,7 +76,8 @@ int RunSender(int argc, const char* const* argv, const char* const* envp) {
   if (!plan.ok()) {
     return ReportAndExit(plan.error());
   }
-  FenceWritesUnless(config.no_sandbox, {});
+  // It reads what it may: the files of a resolver that follows the network are anywhere.
+  FenceFilesUnless(config.no_sandbox, {});
   SenderPipeline pipeline(config, &clock, &stop);
   std::unique_ptr<SignalThread> signal_thread;
 

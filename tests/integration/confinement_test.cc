@@ -152,7 +152,7 @@ bool HasLandlock() {
   return ::syscall(kCreateRuleset, nullptr, 0, 1) > 0;
 }
 
-TEST_F(Confinement, ARunningProgramCanNeitherStartAnotherNorTraceOneNorWriteElsewhere) {
+TEST_F(Confinement, ARunningProgramCanNeitherStartAnotherNorTraceOneNorOpenFilesElsewhere) {
   if (kSanitized) {
     GTEST_SKIP() << "a sanitizer's own exit needs ptrace, so its builds allow that";
   }
@@ -162,8 +162,8 @@ TEST_F(Confinement, ARunningProgramCanNeitherStartAnotherNorTraceOneNorWriteElse
   confined.value()->Signal(SIGUSR2);
   const std::string refused = std::to_string(EPERM);
   const std::string fenced = std::to_string(HasLandlock() ? EACCES : 0);
-  EXPECT_TRUE(confined.value()->WaitForStderr("probe: write " + fenced + ", ptrace " + refused +
-                                              ", execve " + refused))
+  EXPECT_TRUE(confined.value()->WaitForStderr("probe: write " + fenced + ", read " + fenced +
+                                              ", ptrace " + refused + ", execve " + refused))
       << confined.value()->Stderr();
   Terminate(confined.value().get());
 }

@@ -23,12 +23,14 @@ void Probe(int) {
   // A file of its user's, in a directory that is none of its outputs'.
   const char* const elsewhere = std::getenv("SANDBOX_PROBE_FILE");
   const int wrote = elsewhere == nullptr ? 0 : ErrorOf(::open(elsewhere, O_WRONLY | O_CLOEXEC));
+  const int read = elsewhere == nullptr ? 0 : ErrorOf(::open(elsewhere, O_RDONLY | O_CLOEXEC));
   std::array<char*, 1> nothing{};
   const int traced = ErrorOf(::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr));
   const int executed = ErrorOf(::execve("/bin/true", nothing.data(), nothing.data()));
   std::array<char, 64> line{};
-  const int length = std::snprintf(
-      line.data(), line.size(), "probe: write %d, ptrace %d, execve %d\n", wrote, traced, executed);
+  const int length =
+      std::snprintf(line.data(), line.size(), "probe: write %d, read %d, ptrace %d, execve %d\n",
+                    wrote, read, traced, executed);
   [[maybe_unused]] const ssize_t written =
       ::write(STDERR_FILENO, line.data(), static_cast<size_t>(length));
   errno = saved;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "app/write_fence.h"
+#include "app/file_fence.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/landlock.h>
+#include <netdb.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -16,8 +17,10 @@
 #include <iterator>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "app/sandbox.h"
 #include "base/unique_fd.h"
 #include "tests/support/temp_dir.h"
 
@@ -28,7 +31,11 @@ using testing::TempDir;
 
 constexpr long kCreateRuleset = 444;
 
-class WriteFenceTest : public ::testing::Test {
+FilePlaces WritingIn(std::vector<std::string> directories) {
+  return {std::move(directories), {}, /*fence_reading=*/false};
+}
+
+class FileFenceTest : public ::testing::Test {
  protected:
   void SetUp() override {
 #ifdef PCAP_ZMQ_COVERAGE
@@ -49,10 +56,10 @@ class WriteFenceTest : public ::testing::Test {
   }
 
   // Runs `work` behind the fence, in a child; its answer is the exit status.
-  static int Behind(const std::vector<std::string>& directories, const std::function<int()>& work) {
+  static int Behind(const FilePlaces& places, const std::function<int()>& work) {
     const pid_t child = ::fork();
     if (child == 0) {
-      ::_exit(FenceWrites(directories).ok() ? work() : 99);
+      ::_exit(FenceFiles(places).ok() ? work() : 99);
     }
     int status = 0;
     EXPECT_EQ(::waitpid(child, &status, 0), child);
@@ -81,16 +88,16 @@ class WriteFenceTest : public ::testing::Test {
   const std::string outside_ = dir_.File("outside");
 };
 
-TEST_F(WriteFenceTest, FilesComeAndGoInTheDirectoriesAlone) {
-  EXPECT_EQ(Behind({inside_}, [&] { return Refusals(inside_); }), 0);
+TEST_F(FileFenceTest, FilesComeAndGoInTheDirectoriesAlone) {
+  EXPECT_EQ(Behind(WritingIn({inside_}), [&] { return Refusals(inside_); }), 0);
   Make(inside_ + "/old");
   // The last one is not there to be removed.
-  EXPECT_EQ(Behind({inside_}, [&] { return Refusals(outside_); }), 4);
+  EXPECT_EQ(Behind(WritingIn({inside_}), [&] { return Refusals(outside_); }), 4);
   EXPECT_TRUE(std::filesystem::exists(outside_ + "/old"));
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(outside_), {}), 1);
 }
 
-TEST_F(WriteFenceTest, WhatIsElsewhereCanBeReadAndNotRemoved) {
+TEST_F(FileFenceTest, WhatIsElsewhereCanBeReadAndNotRemoved) {
   EXPECT_EQ(Behind({},
                    [&] {
                      const UniqueFd file(::open((outside_ + "/old").c_str(), O_RDONLY | O_CLOEXEC));
@@ -102,8 +109,36 @@ TEST_F(WriteFenceTest, WhatIsElsewhereCanBeReadAndNotRemoved) {
             0);
 }
 
-TEST_F(WriteFenceTest, ThreadsThatComeLaterAreBehindItToo) {
-  EXPECT_EQ(Behind({inside_},
+int ErrorOfReading(const std::string& path) {
+  return UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)).valid() ? 0 : errno;
+}
+
+TEST_F(FileFenceTest, WhereReadingIsFencedFilesElsewhereStayClosed) {
+  if (SandboxAllowsTracing()) {
+    GTEST_SKIP() << "a sanitizer reads the program's own files";
+  }
+  const FilePlaces nothing = {{}, {}, /*fence_reading=*/true};
+  EXPECT_EQ(Behind(nothing, [&] { return ErrorOfReading(outside_ + "/old"); }), EACCES);
+  EXPECT_EQ(Behind(nothing, [&] { return ErrorOfReading(outside_); }), EACCES);
+  const FilePlaces some = {{inside_}, {outside_ + "/old"}, /*fence_reading=*/true};
+  EXPECT_EQ(Behind(some, [&] { return ErrorOfReading(inside_ + "/old"); }), 0);
+  EXPECT_EQ(Behind(some, [&] { return ErrorOfReading(outside_ + "/old"); }), 0);
+  EXPECT_EQ(Behind(some, [&] { return ErrorOfReading(outside_); }), EACCES);
+  EXPECT_EQ(Behind(some, [&] { return Refusals(outside_); }), 4);
+}
+
+TEST_F(FileFenceTest, NamesAreFoundAndTheProgramsFiguresReadWhereReadingIsFenced) {
+  EXPECT_EQ(Behind({{}, {}, /*fence_reading=*/true},
+                   [&] {
+                     addrinfo* found = nullptr;
+                     const int failed = ::getaddrinfo("localhost", "1234", nullptr, &found);
+                     return failed != 0 ? 98 : ErrorOfReading("/proc/self/stat");
+                   }),
+            0);
+}
+
+TEST_F(FileFenceTest, ThreadsThatComeLaterAreBehindItToo) {
+  EXPECT_EQ(Behind(WritingIn({inside_}),
                    [&] {
                      int refused = 0;
                      std::thread([&] { refused = Refusals(outside_); }).join();
@@ -112,17 +147,18 @@ TEST_F(WriteFenceTest, ThreadsThatComeLaterAreBehindItToo) {
             4);
 }
 
-TEST_F(WriteFenceTest, DirectoriesThatAreMissingAreLeftOut) {
-  EXPECT_EQ(Behind({dir_.File("missing"), inside_}, [&] { return Refusals(inside_); }), 0);
+TEST_F(FileFenceTest, DirectoriesThatAreMissingAreLeftOut) {
+  EXPECT_EQ(Behind(WritingIn({dir_.File("missing"), inside_}), [&] { return Refusals(inside_); }), 0);
 }
 
-TEST_F(WriteFenceTest, ALinksTargetCountsAsWell) {
+TEST_F(FileFenceTest, ALinksTargetCountsAsWell) {
   const std::string link = dir_.File("link");
   ASSERT_EQ(::symlink((inside_ + "/old").c_str(), link.c_str()), 0);
   const std::vector<std::string> directories = DirectoriesOf(link);
   EXPECT_EQ(directories.front(), dir_.path());
   EXPECT_EQ(directories.back(), std::filesystem::canonical(inside_).string());
   EXPECT_EQ(DirectoriesOf("here").front(), ".");
+  EXPECT_EQ(DirectoriesOf("/somewhere/authorized/").front(), "/somewhere");
 }
 
 }  // namespace
