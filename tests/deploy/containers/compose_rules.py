@@ -26,6 +26,14 @@ LEFT_OUT = {
 }
 
 
+CAPABILITIES = {
+    "gateway": ["NET_ADMIN"],
+    "demo": ["NET_ADMIN"],
+    # Its keys belong to the receiver's user, and its directory may belong to anybody.
+    "keys": ["CHOWN", "DAC_OVERRIDE"],
+}
+
+
 def want(service, what, holds):
     if not holds:
         BREACHES.append(f"{service}: {what}")
@@ -39,7 +47,8 @@ def check_options(service, help_file):
     """Every option of the program is passed on as a variable, or left out on purpose."""
     with open(help_file, encoding="utf-8") as text:
         options = set(re.findall(r"\[PCAP_ZMQ_([A-Z_]+)\]", text.read()))
-    passed = {name.removeprefix("PCAP_ZMQ_") for name in SERVICES[service]["environment"]}
+    passed = {name.removeprefix("PCAP_ZMQ_") for name in SERVICES[service]["environment"]
+              if name.startswith("PCAP_ZMQ_")}
     want(service, "its --help names options", len(options) > 10)
     for name in sorted(options - passed - LEFT_OUT[service]):
         want(service, f"passes PCAP_ZMQ_{name} on, or leaves it out on purpose", False)
@@ -53,7 +62,7 @@ for name, entry in SERVICES.items():
     want(name, "read-only root", entry.get("read_only") is True)
     want(name, "no capabilities", entry.get("cap_drop") == ["ALL"])
     want(name, "no-new-privileges", entry.get("security_opt") == ["no-new-privileges:true"])
-    allowed = ["NET_ADMIN"] if name in ("gateway", "demo") else None
+    allowed = CAPABILITIES.get(name)
     want(name, f"adds {allowed}", entry.get("cap_add") == allowed)
     want(name, "a log that does not grow without bound",
          {"max-size", "max-file"} <= set(entry.get("logging", {}).get("options", {})))
@@ -61,14 +70,17 @@ for name, entry in SERVICES.items():
 want("gateway", "on the host's network", SERVICES["gateway"].get("network_mode") == "host")
 want("gateway", "its metrics are the machine's own",
      SERVICES["gateway"]["environment"]["PCAP_ZMQ_METRICS"].startswith("127.0.0.1:"))
-want("gateway", "depends on nothing, to run on its own machine",
-     "depends_on" not in SERVICES["gateway"])
-want("receiver", "publishes the ZeroMQ port",
-     any(port["target"] == 1234 and port["published"] == "1234"
-         for port in SERVICES["receiver"]["ports"]))
-want("receiver", "publishes its metrics to the machine only",
-     all(port.get("host_ip") == "127.0.0.1" for port in SERVICES["receiver"]["ports"]
-         if port["target"] != 1234))
+for end in ("gateway", "receiver"):
+    want(end, "depends on keys alone, to run on its own machine",
+         [(on, how["condition"]) for on, how in SERVICES[end]["depends_on"].items()]
+         == [("keys", "service_completed_successfully")])
+    want(end, "does not write to the keys", volume(end, "/run/keys").get("read_only") is True)
+want("keys", "runs once", SERVICES["keys"]["restart"] == "no")
+want("keys", "has no network", SERVICES["keys"].get("network_mode") == "none")
+want("receiver", "publishes the ZeroMQ port and the metrics, to the machine only",
+     [(port["target"], port["published"], port.get("host_ip"))
+      for port in SERVICES["receiver"]["ports"]]
+     == [(1234, "1234", "127.0.0.1"), (9478, "9478", "127.0.0.1")])
 for monitor in ("prometheus", "grafana"):
     want(monitor, "on the host's network, where the gateway's metrics are",
          SERVICES[monitor].get("network_mode") == "host")

@@ -39,7 +39,7 @@ check_variables() {
 check_services() {
   local plain
   plain=$(COMPOSE_PROFILES='' compose config --services | sort | xargs)
-  [[ $plain == "gateway receiver snort" ]] || fail "plain \`docker compose up\` starts: $plain"
+  [[ $plain == "gateway keys receiver snort" ]] || fail "plain \`docker compose up\` starts: $plain"
   compose config --quiet || fail "docker compose config finds the file wrong"
   docker run --rm pcap-zmq-pipe/sender --help >"$work/sender" || fail "the sender has no --help"
   docker run --rm pcap-zmq-pipe/receiver --help >"$work/receiver" || fail "the receiver has no --help"

@@ -24,13 +24,13 @@ await() {  # SECONDS WHAT COMMAND...
   done
 }
 
-# Compose with a project of the test's own, whatever a .env of the checkout says.  COMPOSE_PROFILES
-# chooses; unset, it is all of them.
+# Compose with a project of the test's own, whatever a .env of the checkout says: the test's may be
+# named in $env_file.  COMPOSE_PROFILES chooses; unset, it is all of them.
 project=test-$$
 : "${root:?}"
 compose() {
   COMPOSE_PROFILES=${COMPOSE_PROFILES-*} docker compose --project-name "$project" \
-    --project-directory "$root" --env-file /dev/null --file "$root/docker-compose.yml" "$@"
+    --project-directory "$root" --env-file "${env_file:-/dev/null}" --file "$root/docker-compose.yml" "$@"
 }
 
 # The value of a metric, the sum over its labels: metric PORT NAME.  Nothing when nobody answers.
