@@ -38,8 +38,8 @@ constexpr uint64_t kNowhere = LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_
 constexpr uint64_t kOfFiles = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
                               LANDLOCK_ACCESS_FS_EXECUTE | kTruncate;
 
-// What is read while a program runs whose outputs and keys are elsewhere: its own figures, libraries
-// that are loaded late, and what finds the address of an endpoint's name.
+// What is read while a program runs whose outputs and keys are elsewhere: its own figures,
+// libraries that are loaded late, and what finds the address of an endpoint's name.
 constexpr const char* kOfTheSystem[] = {"/proc/self",
                                         "/proc/stat",
                                         "/sys/devices/system/cpu",

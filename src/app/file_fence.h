@@ -20,7 +20,8 @@ struct FilePlaces {
 };
 
 /// From here on this thread, and those that it starts, make, change, rename and remove files in
-/// `places` alone, and read only there if reading is fenced.  What is open already is not concerned.
+/// `places` alone, and read only there if reading is fenced.  What is open already is not
+/// concerned.
 ///
 /// The process can gain no more rights by running other programs then.  Builds with a sanitizer
 /// read everything, as the sanitizer does.

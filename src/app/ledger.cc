@@ -6,6 +6,7 @@
 #include <random>
 
 #include "app/version.h"
+#include "base/sender_name.h"
 #include "codec/control_frame.h"
 
 namespace pcap_zmq {
@@ -115,13 +116,19 @@ std::string Summary(const ReceiverLedger& ledger, const std::vector<const SinkSt
 
 std::vector<std::string> Summary(const std::vector<SenderTable::Position>& positions) {
   std::vector<std::string> lines;
-  for (size_t i = 0; i < positions.size(); ++i) {
-    if (i % kStreamsInALine == 0) {
+  size_t in_line = kStreamsInALine;
+  for (const SenderTable::Position& position : positions) {
+    if (position.name == kOtherSenders) {
+      continue;  // of whom nobody could say which one is meant
+    }
+    if (in_line == kStreamsInALine) {
       lines.emplace_back("received up to packet ");
+      in_line = 0;
     } else {
       lines.back() += ", ";
     }
-    lines.back() += std::to_string(positions[i].next_ordinal) + " of " + positions[i].name;
+    lines.back() += std::to_string(position.next_ordinal) + " of " + position.name;
+    ++in_line;
   }
   return lines;
 }

@@ -148,7 +148,8 @@ TEST_F(FileFenceTest, ThreadsThatComeLaterAreBehindItToo) {
 }
 
 TEST_F(FileFenceTest, DirectoriesThatAreMissingAreLeftOut) {
-  EXPECT_EQ(Behind(WritingIn({dir_.File("missing"), inside_}), [&] { return Refusals(inside_); }), 0);
+  EXPECT_EQ(Behind(WritingIn({dir_.File("missing"), inside_}), [&] { return Refusals(inside_); }),
+            0);
 }
 
 TEST_F(FileFenceTest, ALinksTargetCountsAsWell) {
