@@ -139,9 +139,10 @@ void CheckSource(const SenderConfig& config, Checker* checker) {
 }
 
 void CheckRates(const SenderConfig& config, Checker* checker) {
-  checker->Require(config.hwm == 0 || config.lwm <= config.hwm, {"lwm", "hwm"},
-                   "the low watermark " + FormatRate(config.lwm) + " is above the high watermark " +
-                       FormatRate(config.hwm) + "; lower --lwm or raise --hwm");
+  checker->Require(config.hwm == 0 || LowWatermark(config) <= config.hwm, {"lwm", "hwm"},
+                   "the low watermark " + FormatRate(LowWatermark(config)) +
+                       " is above the high watermark " + FormatRate(config.hwm) +
+                       "; lower --lwm or raise --hwm");
   checker->Duration("rate-window", config.rate_window, 10 * kNanosPerMilli, 60 * kNanosPerSecond);
   checker->Duration("squash-linger", config.squash_linger, 0, 10 * kNanosPerSecond);
   const bool zlib = config.codec == CodecChoice::kZlib;
@@ -315,6 +316,12 @@ std::optional<Violation> FindViolation(const ReceiverConfig& config) {
   checker.Duration("drain-timeout", config.drain_timeout, 0, kLongestDrain);
   checker.Metrics(config.metrics);
   return checker.Take();
+}
+
+uint64_t LowWatermark(const SenderConfig& config) {
+  constexpr uint64_t kWorthCompressing = 16 * kMiB;
+  const uint64_t half = config.hwm == 0 ? kWorthCompressing : config.hwm / 2;
+  return config.lwm.value_or(std::min(half, kWorthCompressing));
 }
 
 uint64_t LargestMessage(const ReceiverConfig& config) {

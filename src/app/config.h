@@ -80,8 +80,8 @@ struct SenderConfig {
   SourceSpec source;
   std::vector<std::string> endpoints;  ///< ZeroMQ endpoints to connect to
 
-  uint64_t lwm = 16 * kMiB;   ///< squash above this; 0: never
-  uint64_t hwm = 100 * kMiB;  ///< shed above this; 0: never
+  std::optional<uint64_t> lwm{};  ///< squash above this; 0: never; unset: see LowWatermark()
+  uint64_t hwm = 100 * kMiB;      ///< shed above this; 0: never
   Nanoseconds rate_window = kNanosPerSecond;
   Nanoseconds squash_linger = 50 * kNanosPerMilli;
   CodecChoice codec = CodecChoice::kZlib;
@@ -150,6 +150,10 @@ struct ReceiverConfig {
 
   bool operator==(const ReceiverConfig&) const = default;
 };
+
+/// The rate above which packets are squashed: --lwm, or half of --hwm, of which the rest is for
+/// what compression does not save, but never more than 16 MiB a second.
+uint64_t LowWatermark(const SenderConfig& config);
 
 /// What a message may have at most: --max-message, or the largest frame of our own format, or what
 /// senders of 2012 send.

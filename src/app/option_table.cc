@@ -32,6 +32,20 @@ Option Threshold(Option option, uint32_t* field) {
       [](uint32_t packets) { return packets == 0 ? "auto" : std::to_string(packets); });
 }
 
+Option RateOrAuto(Option option, std::optional<uint64_t>* field) {
+  option.kind = Kind::kAmount;
+  return Scalar(
+      std::move(option), field,
+      [](std::string_view text) -> Result<std::optional<uint64_t>> {
+        if (text == "auto") {
+          return std::optional<uint64_t>();
+        }
+        Result<uint64_t> rate = ParseRate(text);
+        return rate.ok() ? Result<std::optional<uint64_t>>(rate.value()) : rate.error();
+      },
+      [](std::optional<uint64_t> rate) { return rate ? FormatRate(*rate) : "auto"; });
+}
+
 Option SizeOrAuto(Option option, uint64_t* field) {
   option.kind = Kind::kAmount;
   return Scalar(
@@ -144,9 +158,10 @@ void AddRateControl(SenderConfig* config, std::vector<Option>* options) {
   const std::string group = "Rate control";
   options->insert(
       options->end(),
-      {Rate({"lwm", group, "RATE",
-             "low watermark: above this capture rate packets are merged and compressed; 0: never"},
-            &config->lwm),
+      {RateOrAuto({"lwm", group, "RATE",
+                   "low watermark: above this capture rate packets are merged and compressed; 0: "
+                   "never; auto: half of --hwm, at most 16MiB/s"},
+                  &config->lwm),
        Rate({"hwm", group, "RATE",
              "high watermark: what would exceed it on the wire is dropped and counted; 0: never"},
             &config->hwm),

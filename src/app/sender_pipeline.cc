@@ -167,7 +167,7 @@ Status SenderPipeline::ConnectPump(Pump* pump) {
   }
   PumpOptions options;
   // Pumps share nothing, so each keeps to its part of the watermarks.
-  options.watermarks.low = config_.lwm / pumps_.size();
+  options.watermarks.low = LowWatermark(config_) / pumps_.size();
   options.watermarks.high = config_.hwm / pumps_.size();
   pump->stats.low_watermark.Set(static_cast<int64_t>(options.watermarks.low));
   pump->stats.high_watermark.Set(static_cast<int64_t>(options.watermarks.high));
@@ -283,8 +283,8 @@ Status SenderPipeline::StartMetrics() {
     return {};
   }
   HttpHandlers handlers;
-  handlers.metrics =
-      SenderMetrics({std::string(kSenderProgram), std::string(kVersion)}, StatsOfPumps());
+  handlers.metrics = SenderMetrics(
+      {std::string(kSenderProgram), std::string(kVersion), config_.name}, StatsOfPumps());
   handlers.health = [this] { return HealthOf(watch_); };
   handlers.ready = [this] { return Readiness(); };
   handlers.status = [this] { return SenderStatus(config_, StatsOfPumps()); };

@@ -109,7 +109,7 @@ std::string SenderStatus(const SenderConfig& config, const std::vector<const Pum
          {"buffered", ledger.buffered},
          {"dropped", ByReason(kDropReasonNames, [&](size_t i) { return ledger.dropped[i]; })}}},
        {"encryption", config.curve_key.empty() ? "none" : "curve"},
-       {"watermarks_bytes_per_second", {{"low", config.lwm}, {"high", config.hwm}}},
+       {"watermarks_bytes_per_second", {{"low", LowWatermark(config)}, {"high", config.hwm}}},
        {"endpoints", EndpointTable(pumps)},
        {"pumps", std::move(rows)},
        {"config", Json::parse(EffectiveConfigJson(config), nullptr, false)}});

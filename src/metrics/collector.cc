@@ -47,6 +47,9 @@ void AddReasons(Exposition* out, Metric metric, const Labels& labels,
 
 void AddProgram(Exposition* out, const ProgramInfo& info) {
   out->Add(Metric::kBuildInfo, {info.version, info.program}, 1.0);
+  if (!info.sender.empty()) {
+    out->Add(Metric::kSenderInfo, {info.sender}, 1.0);
+  }
   AddProcessMetrics(out);
 }
 

@@ -15,10 +15,11 @@ namespace pcap_zmq {
 /// Threads: may be called from any thread, also from several at once.
 using MetricsSource = std::function<std::string()>;
 
-/// The labels of pcap_zmq_build_info.
+/// The labels of pcap_zmq_build_info and, of a sender, pcap_zmq_sender_info.
 struct ProgramInfo {
   std::string program;  ///< "pcap-zmq-send"
   std::string version;
+  std::string sender{};  ///< what it calls itself; empty: it is none
 };
 
 /// The metrics of a sender, those of its pumps together: counts and amounts are summed, a state is

@@ -164,6 +164,8 @@ constexpr std::array<MetricSpec, kMetrics> kCatalog = {{
     // Both programs.
     {kBuildInfo, "pcap_zmq_build_info", kGauge, {"version", "program"}, kMax,
      "Always 1; the labels name the program and its version."},
+    {kSenderInfo, "pcap_zmq_sender_info", kGauge, {"name"}, kMax,
+     "Always 1; the label is what the sender calls itself, as receivers without keys do too."},
     {kProcessCpu, "process_cpu_seconds_total", kCounter, {}, kSum,
      "User and system CPU time of the process."},
     {kProcessResidentMemory, "process_resident_memory_bytes", kGauge, {}, kSum,

@@ -80,6 +80,7 @@ enum class Metric {
   kReportedState,
 
   kBuildInfo,
+  kSenderInfo,
   kProcessCpu,
   kProcessResidentMemory,
   kProcessVirtualMemory,

@@ -211,6 +211,19 @@ TEST(ConfigLoader, FlagsBeatVariablesAndVariablesBeatTheFile) {
   EXPECT_EQ(config.endpoints, Strings{"tcp://a:1"}) << "lists are replaced, not joined";
 }
 
+TEST(ConfigLoader, AnUnsetLowWatermarkFollowsTheHighOne) {
+  const auto low_with = [](const Strings& more) {
+    return LowWatermark(Good<SenderConfig>(SenderArguments(more)));
+  };
+  EXPECT_EQ(low_with({}), 16 * kMiB);
+  EXPECT_EQ(low_with({"--hwm", "8Mbit/s"}), 500'000U);
+  EXPECT_EQ(low_with({"--hwm", "31MiB/s"}), 31 * kMiB / 2);
+  EXPECT_EQ(low_with({"--hwm", "0"}), 16 * kMiB);
+  EXPECT_EQ(low_with({"--hwm", "8Mbit/s", "--lwm", "auto"}), 500'000U);
+  EXPECT_EQ(low_with({"--hwm", "8Mbit/s", "--lwm", "0"}), 0U);
+  EXPECT_EQ(low_with({"--hwm", "8Mbit/s", "--lwm", "100KiB/s"}), 100 * kKiB);
+}
+
 TEST(ConfigLoader, ConfigFlagBeatsItsVariable) {
   const TemporaryFile one(R"({"lwm": 1})");
   const TemporaryFile two(R"({"lwm": 2})");
@@ -287,7 +300,7 @@ TEST(ConfigLoader, EmptyVariableCountsAsNotSet) {
   EXPECT_EQ(Good<SenderConfig>(SenderArguments(),
                                {"PCAP_ZMQ_LWM=", "PCAP_ZMQ_ENDPOINT= , ", "PCAP_ZMQ_CONFIG="})
                 .lwm,
-            16 * kMiB);
+            std::nullopt);
 }
 
 TEST(ConfigLoader, VariablesOfOptionsThatNameFilesMayEndInFile) {
@@ -411,7 +424,7 @@ TEST(ConfigLoader, HelpListsGroupsUnitsAndExamples) {
     EXPECT_EQ(exit.err, "");
     for (const char* part :
          {"usage: pcap-zmq-send [OPTIONS] SOURCE ENDPOINT...\n", "\nRate control:\n", "\nZeroMQ:\n",
-          "\nNFLOG:\n", "\nCapture:\n", "\nProcess:\n", "[default: 16MiB/s]", "[PCAP_ZMQ_LWM]",
+          "\nNFLOG:\n", "\nCapture:\n", "\nProcess:\n", "[default: 100MiB/s]", "[PCAP_ZMQ_LWM]",
           "\nExamples:\n  pcap-zmq-send 0,1 tcp://"}) {
       EXPECT_TRUE(Contains(exit.out, part));
     }

@@ -84,7 +84,7 @@ TEST(DefaultSenderName, IsAValidName) {
 
 TEST(Validate, DefaultsAreTheDocumentedOnes) {
   const SenderConfig sender;
-  EXPECT_EQ(sender.lwm, 16u << 20);
+  EXPECT_EQ(LowWatermark(sender), 16u << 20);
   EXPECT_EQ(sender.hwm, 100u << 20);
   EXPECT_EQ(sender.rate_window, kNanosPerSecond);
   EXPECT_EQ(sender.squash_linger, 50 * kNanosPerMilli);

@@ -158,7 +158,7 @@ ENV
   echo "settings of 0.1.0, with keys: they are used, and nothing is made"
 
   # Neither keys nor address: one machine.
-  printf 'PCAP_ZMQ_HWM=50MiB/s\nSENDER_CURVE_KEY=\nPCAP_ZMQ_NAME=gw\n' >"$work/.env"
+  printf 'PCAP_ZMQ_HWM=10MiB/s\nSENDER_CURVE_KEY=\nPCAP_ZMQ_NAME=gw\n' >"$work/.env"
   up gateway receiver
   check_delivery gw
   down
