@@ -31,7 +31,8 @@ PANELS = [
 ALERTS = {
     "PcapZmqKernelLoss", "PcapZmqSenderDrops", "PcapZmqHwmHits", "PcapZmqNoReceiver",
     "PcapZmqRefusedConnections", "PcapZmqNetworkLoss", "PcapZmqSenderSilent", "PcapZmqNoReader", "PcapZmqOutputDrops",
-    "PcapZmqLedgerNotClosing", "PcapZmqClockSkew", "PcapZmqTargetDown",
+    "PcapZmqLedgerNotClosing", "PcapZmqClockSkew", "PcapZmqTargetDown", "PcapZmqNothingCaptured",
+    "PcapZmqEndpointDown",
 }
 # What a runbook's entry of another name than the panel's says about it.
 ENTRIES = {

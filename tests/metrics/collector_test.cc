@@ -52,6 +52,7 @@ TEST(SenderMetrics, ScrapeIsWellFormed) {
 TEST(SenderMetrics, EachCounterAppearsUnderItsOwnName) {
   const Scrape scrape(FilledSender().Text());
   const std::map<std::string, std::string> expected = {
+      {"info{name=\"gw1\"}", "1"},
       {"packets_total{source=\"nflog:0\"}", "101"},
       {"bytes_total{source=\"nflog:0\"}", "12345678901"},
       {"kernel_lost_packets_total{source=\"nflog:0\"}", "103"},

@@ -91,7 +91,7 @@ FilledSender::FilledSender() {
 }
 
 std::string FilledSender::Text() const {
-  return SenderMetrics({"pcap-zmq-send", "0.1.0"}, {&pump})();
+  return SenderMetrics({"pcap-zmq-send", "0.1.0", "gw1"}, {&pump})();
 }
 
 FilledReceiver::FilledReceiver() {

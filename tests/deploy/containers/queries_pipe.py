@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A real pipe of containers for queries_test.py, traffic, and bad peers."""
 
+import json
 import os
 import pathlib
 import socket
@@ -152,13 +153,14 @@ class Pipe:
     def stop_reader(self):
         self.discard_container("reader")
 
-    def start_sender(self):
+    def start_sender(self, *more_endpoints):
         self.discard_container("sender")
         self.docker("run", "-d", "--name", f"{self.name}-sender", "--network", "host",
                     "--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--read-only",
                     "--security-opt", "no-new-privileges",
                     os.environ.get("SENDER_IMAGE", "pcap-zmq-pipe/sender"),
-                    self.group, self.endpoint, *SENDER_OPTIONS, "--metrics", self.sender_address)
+                    self.group, self.endpoint, *more_endpoints, *SENDER_OPTIONS,
+                    "--metrics", self.sender_address)
         self.wait_until_ready()
 
     def stop_sender(self):
@@ -228,8 +230,8 @@ def be_a_stranger(port):
 
 
 def be_a_bad_peer(port):
-    """A sender of which frames are missing, others damaged, and reports too high, as its side
-    of ZMTP 3.0 and of the wire format (src/codec/README.md), until somebody ends us."""
+    """A sender of which frames are missing, others damaged, and reports too high, and which has
+    captured nothing, dropped and lost more and more, as its side of ZMTP 3.0 and of the wire format (src/codec/README.md), until somebody ends us."""
     def frame(sequence, ordinal, count, payload, control=False):
         return struct.pack("<4sBBHIIQQQII", b"PZPF", 1, 0, int(control), 101, count, 4711, sequence,
                            ordinal, len(payload), 0) + payload
@@ -247,7 +249,8 @@ def be_a_bad_peer(port):
             peer.sendall(message(b"\x05READY\x0bSocket-Type\x00\x00\x00\x04PUSH", 4))
             for _ in range(6):  # not for long, as we leave ZeroMQ's heartbeats unanswered
                 said = 20 * ordinal
-                report = b'{"name": "bad", "captured": %d, "sent": %d}' % (said, said)
+                report = json.dumps({"name": "bad", "captured": 0, "sent": said,
+                                     "kernel_lost": ordinal, "dropped": {"shed": ordinal}}).encode()
                 peer.sendall(message(frame(sequence, ordinal, 0, report, control=True)))
                 peer.sendall(message(frame(sequence + 1, ordinal, 1, packet)))
                 peer.sendall(message(b"not a frame of ours, and none of 2012 either".ljust(80)))

@@ -32,6 +32,8 @@ WELL = {  # while all is well, whatever the traffic
     "PcapZmqLedgerNotClosing network": "quiet", "PcapZmqLedgerNotClosing output": "quiet",
     "PcapZmqClockSkew ahead": "quiet", "PcapZmqClockSkew behind": "quiet",
     "PcapZmqTargetDown": "quiet", "PcapZmqRefusedConnections": "quiet",
+    "PcapZmqEndpointDown": "quiet", "PcapZmqNothingCaptured receiver": "quiet",
+    "PcapZmqKernelLoss receiver": "quiet", "PcapZmqSenderDrops receiver": "quiet",
 }
 MOVING = {  # while packets flow to the IDS
     "Logged A": "> 0", "Rate against the watermarks A": "> 0",
@@ -51,6 +53,7 @@ PHASES = [
     ("calm", {**WELL, **MOVING, "State A": "= 0", "Squash ratio A": "absent",
               "Squash ratio B": "= 0", "Drops by reason A": "= 0", "Kernel loss A": "= 0",
               "PcapZmqSenderDrops": "quiet", "PcapZmqKernelLoss": "quiet", "Senders C": "= 0",
+              "PcapZmqNothingCaptured": "quiet",
               "Senders E": "= 0", "Senders F": "= 0", "Senders I": "= 0",
               "Delivery latency, quantiles A": "< 0.1", "FIFO: blocked A": "< 0.1"}),
     ("squash", {**WELL, **MOVING, "State A": "= 1", "Squash ratio A": "share",
@@ -59,8 +62,8 @@ PHASES = [
     ("shed", {**WELL, **MOVING, "State A": "= 2", "Squash ratio A": "> 0.5",
               "Squash ratio B": "share", "Drops by reason A [shed]": "> 0", "Senders C": "= 2",
               "Senders F": "> 0", "PcapZmqSenderDrops": "fires"}),
-    ("settled", {**WELL, **CLOSED, "State A": "= 0", "Logged A": "= 0", "Buffered A": "= 0",
-                 "Buffered B": "= 0", "Buffered C": "= 0", "FIFO: blocked B": "= 0"}),
+    ("settled", {**WELL, **CLOSED, "PcapZmqNothingCaptured": "fires", "State A": "= 0",
+                 "Logged A": "= 0", "Buffered A": "= 0", "Buffered B": "= 0", "Buffered C": "= 0", "FIFO: blocked B": "= 0"}),
     ("held", {"Kernel loss A": "> 0", "Kernel loss B": "> 0", "Drops by reason B": "> 0",
               "Senders E": "> 0", "PcapZmqKernelLoss": "fires"}),
     ("no reader", {"FIFO: reader attached A": "= 0", "FIFO: blocked A": "> 0.5",
@@ -88,6 +91,8 @@ PHASES = [
     ("forgotten", {**WELL, "The ledger's balance B": "= 0"}),
     ("bad peer", {"Lost on the way A [bad]": "> 0", "Lost on the way C": "> 0",
                   "Drops by reason C": "> 0", "Senders I": "> 0", "PcapZmqNetworkLoss": "fires",
+                  "PcapZmqNothingCaptured receiver": "fires", "PcapZmqKernelLoss receiver": "fires",
+                  "PcapZmqSenderDrops receiver": "fires",
                   # It says that it sent more than there is.
                   "PcapZmqLedgerNotClosing network": "fires"}),
     ("stranger", {"PcapZmqRefusedConnections": "fires"}),
@@ -97,6 +102,7 @@ PHASES = [
     ("shared outputs", {**MOVING, "PcapZmqRefusedConnections": "quiet"}),
     ("settled shared", {"Logged A": "= 0", "The ledger's balance C": "absent",
                         "The ledger's balance D": "= 0"}),
+    ("endpoint down", {"PcapZmqEndpointDown": "fires", "PcapZmqNoReceiver": "quiet"}),
 ]
 
 

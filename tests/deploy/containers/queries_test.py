@@ -21,7 +21,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 # pylint: disable=wrong-import-position
 from grafana_files import Files, Programs, fail, get, wait_for
-from queries_pipe import NAME, Pipe
+from queries_pipe import NAME, Pipe, free_port
 from queries_table import CANNOT_FIRE, CHECKS, PHASES, questions_of_the_table
 
 PATIENCE_SECONDS = 180
@@ -29,8 +29,9 @@ PATIENCE_SECONDS = 180
 RATE_INTERVAL = "6s"
 FASTER = {"scrape_interval: 15s": "scrape_interval: 1s",
           "evaluation_interval: 15s": "evaluation_interval: 1s",
-          "[1m]": "[6s]", "[5m]": "[6s]", "[5m:15s]": "[6s:1s]", "[15m]": "[20s]", ") > 30": ") > 5"}
-OFFSET = {"offset 10m": "offset 15s"}  # in the dashboard as well
+          "[1m]": "[6s]", "[5m]": "[6s]", "[5m:15s]": "[6s:1s]", "[15m]": "[20s]", "[1h]": "[30s]",
+          ") > 30": ") > 5"}
+OFFSET = {"offset 10m": "offset 15s", "offset 15m": "offset 20s"}  # in the dashboard as well
 
 
 class Prometheus:
@@ -227,6 +228,10 @@ class Course:
 
     def settled_shared(self):
         self.pipe.stop_traffic()
+
+    def endpoint_down(self):
+        self.pipe.stop_sender()
+        self.pipe.start_sender(f"tcp://127.0.0.1:{free_port()}")
 
 
 def lead(course, questions):
