@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "app/chronicle.h"
 #include "app/config.h"
 #include "app/thread_watch.h"
 #include "base/clock.h"
@@ -58,6 +59,8 @@ class ReceiverPipeline final : private Meanwhile {
 
   /// Readable once the receiver has ended.
   int done_fd() const { return done_.get(); }
+  /// What is known to be lost by now, here and at the senders.
+  std::vector<LossCount> Losses() const { return LossesOf(senders_.Snapshot(), StatsOfSinks()); }
 
   /// Waits for the decoder and closes everything; false when every output has ended for good, as
   /// standard output does when its reader leaves.

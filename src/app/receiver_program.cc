@@ -4,6 +4,7 @@
 #include <memory>
 #include <variant>
 
+#include "app/chronicle.h"
 #include "app/config_loader.h"
 #include "app/privileges.h"
 #include "app/program_support.h"
@@ -70,7 +71,9 @@ int RunReceiver(int argc, const char* const* argv, const char* const* envp) {
   }
   ServiceReporter reporter(&notifier, &pipeline.watch(), &stop);
   reporter.Started(pipeline.description());
+  LossChronicle losses(&clock, [&pipeline] { return pipeline.Losses(); });
   while (!reporter.WaitFor(pipeline.done_fd(), 0)) {
+    losses.Look();
   }
   return pipeline.Join() ? 0 : 1;
 }

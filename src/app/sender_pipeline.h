@@ -55,6 +55,8 @@ class SenderPipeline {
   /// Shows how far a capture file has been replayed; for terminals.
   double Progress() const;
   SenderLedger Ledger() const { return SumLedger(StatsOfPumps()); }
+  bool fails_over() const { return config_.failover; }
+  std::vector<const PumpStats*> StatsOfPumps() const;
   bool replays_file() const { return file_source_ != nullptr; }
 
   /// Waits for the pumps and closes everything; false when a source broke or a replayed file was
@@ -79,7 +81,6 @@ class SenderPipeline {
   void WatchPumps();
   Status StartMetrics();
   HealthReport Readiness() const;
-  std::vector<const PumpStats*> StatsOfPumps() const;
 
   const SenderConfig config_;
   const uint64_t instance_;  // of this process, in its reports

@@ -7,6 +7,7 @@
 #include <utility>
 #include <variant>
 
+#include "app/chronicle.h"
 #include "app/config_loader.h"
 #include "app/privileges.h"
 #include "app/program_support.h"
@@ -35,13 +36,17 @@ PrivilegeWish WishOf(const SenderConfig& config) {
   return wish;
 }
 
-void WaitUntilDone(const SenderPipeline& pipeline, ServiceReporter* reporter) {
+void WaitUntilDone(const SenderPipeline& pipeline, const Clock& clock, ServiceReporter* reporter) {
   std::optional<ProgressBar> bar;
   if (pipeline.replays_file()) {
     bar.emplace();
   }
   const bool draws = bar.has_value() && bar->active();
+  ConnectionChronicle connections(pipeline.fails_over());
+  LossChronicle losses(&clock, [&pipeline] { return LossesOf(pipeline.StatsOfPumps()); });
   while (!reporter->WaitFor(pipeline.done_fd(), draws ? kProgressInterval : 0)) {
+    connections.Look(SumEndpoints(pipeline.StatsOfPumps()), clock.MonotonicNow());
+    losses.Look();
     if (draws) {
       bar->Draw(pipeline.Progress(), pipeline.Ledger().captured);
     }
@@ -119,7 +124,7 @@ int RunSender(int argc, const char* const* argv, const char* const* envp) {
   }
   ServiceReporter reporter(&notifier, &pipeline.watch(), &stop);
   reporter.Started(pipeline.description());
-  WaitUntilDone(pipeline, &reporter);
+  WaitUntilDone(pipeline, clock, &reporter);
   return pipeline.Join() ? 0 : 1;
 }
 

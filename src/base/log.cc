@@ -53,16 +53,18 @@ void AppendEscaped(std::string* line, std::string_view text, bool json) {
   }
 }
 
-std::string UtcNow() {
-  timespec now{};
-  clock_gettime(CLOCK_REALTIME, &now);
-  tm utc{};
-  gmtime_r(&now.tv_sec, &utc);
-  std::array<char, 32> text{};
-  const size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
-  std::array<char, 8> millis{};
-  std::snprintf(millis.data(), millis.size(), ".%03dZ", static_cast<int>(now.tv_nsec / 1'000'000));
-  return std::string(text.data(), length) + millis.data();
+void AppendField(std::string* line, const LogField& field) {
+  if (field.name.empty()) {
+    return;
+  }
+  line->append(",\"").append(field.name).append("\":");
+  if (const auto* number = std::get_if<uint64_t>(&field.value)) {
+    line->append(std::to_string(*number));
+    return;
+  }
+  line->push_back('"');
+  AppendEscaped(line, std::get<std::string_view>(field.value), true);
+  line->push_back('"');
 }
 
 }  // namespace
@@ -72,14 +74,34 @@ void SetUpLog(std::string_view program, LogFormat format) {
   log_format = format;
 }
 
+std::string LogTime(Nanoseconds wall) {
+  const time_t seconds = wall / kNanosPerSecond;
+  tm utc{};
+  gmtime_r(&seconds, &utc);
+  std::array<char, 32> text{};
+  const size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
+  std::array<char, 8> millis{};
+  std::snprintf(millis.data(), millis.size(), ".%03dZ",
+                static_cast<int>(wall % kNanosPerSecond / kNanosPerMilli));
+  return std::string(text.data(), length) + millis.data();
+}
+
 void Log(LogLevel level, std::string_view message) {
+  Log(level, message, {});
+}
+
+void Log(LogLevel level, std::string_view message, std::span<const LogField> fields) {
   std::string line;
   if (log_format == LogFormat::kJson) {
-    line = R"({"time":")" + UtcNow() + R"(","level":")";
+    line = R"({"time":")" + LogTime(SystemClock().WallNow()) + R"(","level":")";
     line.append(Name(level)).append(R"(","program":")").append(log_program);
     line.append(R"(","message":")");
     AppendEscaped(&line, message, true);
-    line.append("\"}\n");
+    line.push_back('"');
+    for (const LogField& field : fields) {
+      AppendField(&line, field);
+    }
+    line.append("}\n");
   } else {
     line.append(log_program).append(": ");
     if (level != LogLevel::kInfo) {

@@ -129,6 +129,21 @@ TEST_F(Topology, TwoSendersOfOneNameAddUpAndSoDoesOneThatIsStartedAgain) {
   ASSERT_TRUE(reader.WaitForEnd());
 }
 
+TEST_F(Topology, TheSendersLogTellsOfAReceiverThatComesAndGoes) {
+  sender_ = StartSender({}, "0", {TcpEndpoint()});
+  ASSERT_NE(sender_, nullptr);
+  EXPECT_TRUE(sender_->WaitForStderr("nobody has answered at " + TcpEndpoint() + " for "))
+      << sender_->Stderr();
+  FifoReader reader(fifo_);
+  receiver_ = StartReceiver({}, fifo_);
+  ASSERT_NE(receiver_, nullptr);
+  EXPECT_TRUE(sender_->WaitForStderr("connected to " + TcpEndpoint() + " after "))
+      << sender_->Stderr();
+  receiver_->Signal(SIGKILL);
+  EXPECT_TRUE(sender_->WaitForStderr("the connection to " + TcpEndpoint() + " is gone; "))
+      << sender_->Stderr();
+}
+
 TEST_F(Topology, BothDirectionsOfEachOfAThousandFlowsGoToTheSameReceiver) {
   constexpr uint32_t kFlows = 1000;
   constexpr uint32_t kRounds = 3;
