@@ -307,6 +307,10 @@ std::optional<Violation> FindViolation(const ReceiverConfig& config) {
   }
   checker.Count("max-senders", config.max_senders, 1, 65'536);
   checker.Count("max-connections", config.max_connections, 1, 65'536);
+  if (config.max_clock_skew != 0) {
+    checker.Duration("max-clock-skew", config.max_clock_skew, 10 * kNanosPerMilli,
+                     24 * 3600 * kNanosPerSecond);
+  }
   CheckKeys(config.curve_key, "authorized-keys", config.authorized_keys, &checker);
   checker.Require(
       !config.require_encryption || !config.curve_key.empty() || !LeavesTheHost(config.endpoint),

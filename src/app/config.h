@@ -136,6 +136,7 @@ struct ReceiverConfig {
   uint64_t max_message = 0;      ///< 0: LargestMessage() knows
   bool legacy = false;           ///< senders of 2012 send large messages
   uint32_t max_senders = 1024;
+  Nanoseconds max_clock_skew = 0;   ///< of senders, before their packets' times are moved; 0: any
   uint32_t max_connections = 1024;  ///< of TCP, at one time
   Nanoseconds drain_timeout = 2 * kNanosPerSecond;
 

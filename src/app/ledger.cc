@@ -66,11 +66,13 @@ uint64_t RandomInstance() {
   return std::max<uint64_t>(random >> 11, 1);  // 0 is nobody's
 }
 
-std::string ControlPayload(const std::string& name, uint64_t instance, const SenderLedger& ledger) {
+std::string ControlPayload(const std::string& name, uint64_t instance, const SenderLedger& ledger,
+                           Nanoseconds wall) {
   ControlReport report;
   report.name = name;
   report.instance = instance;
   report.version = kVersion;
+  report.clock_micros = static_cast<uint64_t>(std::max<Nanoseconds>(wall, 0) / kNanosPerMicro);
   report.totals.captured_packets = ledger.captured;
   report.totals.sent_packets = ledger.sent;
   report.totals.sent_bytes = ledger.sent_bytes;

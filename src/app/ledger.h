@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/stats.h"
 #include "codec/sender_table.h"
 
@@ -33,8 +34,9 @@ SenderLedger SumLedger(const std::vector<const PumpStats*>& pumps);
 /// "captured 10 packets, sent 8, dropped 2 (shed 2), lost in the kernel 0"
 std::string Summary(const SenderLedger& ledger);
 
-/// The payload of control frames, of the process `instance` (see ControlReport).
-std::string ControlPayload(const std::string& name, uint64_t instance, const SenderLedger& ledger);
+/// The payload of control frames, of the process `instance` (see ControlReport) at the time `wall`.
+std::string ControlPayload(const std::string& name, uint64_t instance, const SenderLedger& ledger,
+                           Nanoseconds wall);
 /// A number that no other process is likely to have.
 uint64_t RandomInstance();
 

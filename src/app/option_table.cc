@@ -322,6 +322,10 @@ std::vector<Option> DescribeOptions(ReceiverConfig* config, Actions* actions) {
             &config->legacy),
        Integer({"max-senders", "ZeroMQ", "COUNT", "senders that are told apart"},
                &config->max_senders),
+       Duration(
+           {"max-clock-skew", "Output", "DURATION",
+            "packets of a sender whose clock is off by more get the times of ours; 0: none do"},
+           &config->max_clock_skew),
        Integer({"max-connections", "ZeroMQ", "COUNT",
                 "connections at one time; beyond it newcomers are turned away"},
                &config->max_connections),

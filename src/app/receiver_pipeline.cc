@@ -45,7 +45,7 @@ ReceiverPipeline::ReceiverPipeline(ReceiverConfig config, const Clock* clock, co
       clock_(clock),
       stop_(stop),
       watch_(clock),
-      senders_(config_.max_senders, clock),
+      senders_(config_.max_senders, clock, config_.max_clock_skew),
       decoder_(&senders_, &stats_),
       keeper_(&stats_.memory) {
   stats_.memory.SetLimit(config_.memory);

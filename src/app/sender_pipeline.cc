@@ -182,7 +182,9 @@ Status SenderPipeline::ConnectPump(Pump* pump) {
   options.lanes.watch = endpoint_watch_.get();
   options.lanes.connect = [this](const std::string& endpoint) { return Connect(endpoint); };
   options.lanes.drain_timeout = config_.drain_timeout;
-  auto control = [this] { return ControlPayload(config_.name, instance_, Ledger()); };
+  auto control = [this] {
+    return ControlPayload(config_.name, instance_, Ledger(), clock_->WallNow());
+  };
   pump->pump = std::make_unique<SenderPump>(options, std::move(pump->source), std::move(sockets),
                                             std::move(control), &pump->stats, clock_, stop_);
   return {};

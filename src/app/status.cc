@@ -73,6 +73,9 @@ Json SenderRow(const SenderSnapshot& sender) {
       {"received_bytes", sender.bytes},  {"frames", sender.frames},
       {"lost", sender.lost_packets},     {"late", sender.late_packets},
       {"unseen", sender.unseen_packets}, {"last_heard_seconds", sender.seconds_since_heard}};
+  if (sender.clock_offset_seconds) {
+    row["clock_offset_seconds"] = *sender.clock_offset_seconds;
+  }
   if (sender.has_totals) {
     row["version"] = sender.version;
     row["captured"] = sender.totals.captured_packets;

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -129,6 +130,9 @@ struct SenderSnapshot {
   bool has_totals = false;
   SenderTotals totals;
   double seconds_since_heard = 0;
+  uint64_t shifted_packets = 0;  ///< of `packets`, those whose time was moved (--max-clock-skew)
+  /// Of the sender's clock, positive where it is ahead of ours; nothing if it does not say.
+  std::optional<double> clock_offset_seconds{};
 };
 
 /// The receiver's door.  Written by the guard's thread alone.

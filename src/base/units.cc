@@ -116,6 +116,9 @@ std::string FormatRate(uint64_t bytes_per_second) {
 }
 
 std::string FormatDuration(Nanoseconds duration) {
+  if (duration == 0) {
+    return "0s";
+  }
   return Format(static_cast<uint64_t>(duration),
                 {{"h", 3600e9}, {"m", 60e9}, {"s", 1e9}, {"ms", 1e6}, {"us", 1e3}, {"ns", 1}});
 }

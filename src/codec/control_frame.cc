@@ -81,6 +81,9 @@ std::string SerializeControl(const ControlReport& report) {
   if (report.instance != 0) {
     json["instance"] = report.instance;
   }
+  if (report.clock_micros != 0) {
+    json["clock"] = report.clock_micros;
+  }
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
@@ -95,6 +98,7 @@ std::optional<ControlReport> ParseControl(std::span<const uint8_t> payload) {
   report.name = MakeSafe(reader.Text("name"));
   report.version = MakeSafe(reader.Text("version"));
   report.instance = reader.Number("instance");
+  report.clock_micros = reader.Number("clock");
   SenderTotals& totals = report.totals;
   totals.captured_packets = reader.Number("captured");
   totals.sent_packets = reader.Number("sent");

@@ -19,6 +19,8 @@ struct ControlReport {
   /// Which process says so, of several that may have one name: random below 2^53, which every
   /// reader of JSON holds exactly; 0 from those that do not say.
   uint64_t instance = 0;
+  /// Its wall clock when it says so, in microseconds since the epoch; 0 from those that do not say.
+  uint64_t clock_micros = 0;
 };
 
 /// `report` as the payload of a control frame.

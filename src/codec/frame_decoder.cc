@@ -95,9 +95,14 @@ void FrameDecoder::DecodeData(const FrameHeader& header, Frame message, const Bl
     Reject(RejectReason::kRecordChain);
     return;
   }
-  if (!senders_->Accept(header, chain.packet_count, chain.bytes, sender_key)) {
+  const std::optional<Nanoseconds> shift =
+      senders_->Accept(header, chain.packet_count, chain.bytes, sender_key);
+  if (!shift) {
     Reject(RejectReason::kDuplicate);
     return;
+  }
+  if (*shift != 0) {
+    ShiftRecords({message.data() + payload_at, chain.bytes}, *shift);
   }
   if (!chain.complete) {
     Reject(RejectReason::kRecordChain);

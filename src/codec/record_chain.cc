@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "codec/record_chain.h"
 
+#include <algorithm>
+
 #include "base/byte_io.h"
-#include "base/clock.h"
 #include "base/packet.h"
 #include "base/record_block.h"
 
@@ -29,6 +30,16 @@ RecordChain CheckRecords(std::span<const uint8_t> payload, uint32_t declared_cou
   }
   chain.complete = chain.bytes == payload.size();
   return chain;
+}
+
+void ShiftRecords(std::span<uint8_t> records, Nanoseconds shift) {
+  constexpr Nanoseconds kLast = (Nanoseconds{1} << 32) * kNanosPerSecond - 1;
+  for (size_t at = 0; at < records.size(); at += RecordSize(records.data() + at)) {
+    uint8_t* const header = records.data() + at;
+    const Nanoseconds moved = std::clamp<Nanoseconds>(RecordTimestamp(header) + shift, 0, kLast);
+    StoreLe(header, static_cast<uint32_t>(moved / kNanosPerSecond));
+    StoreLe(header + 4, static_cast<uint32_t>(moved % kNanosPerSecond));
+  }
 }
 
 }  // namespace pcap_zmq

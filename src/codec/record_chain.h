@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <span>
 
+#include "base/clock.h"
+
 namespace pcap_zmq {
 
 /// The valid beginning of a payload.
@@ -20,5 +22,8 @@ struct RecordChain {
 /// that is damaged.
 /// Source:  codec/README.md section 3.
 RecordChain CheckRecords(std::span<const uint8_t> payload, uint32_t declared_count);
+
+/// Adds `shift` to the times of valid records; none leaves what a record can hold.
+void ShiftRecords(std::span<uint8_t> records, Nanoseconds shift);
 
 }  // namespace pcap_zmq

@@ -2,9 +2,13 @@
 #include "codec/sender_table.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <string>
 #include <utility>
 
+#include "base/log.h"
 #include "base/sender_name.h"
+#include "base/units.h"
 
 namespace pcap_zmq {
 namespace {
@@ -18,28 +22,35 @@ constexpr size_t kPositions = 32;
 
 }  // namespace
 
-SenderTable::SenderTable(size_t max_senders, const Clock* clock)
-    : max_senders_(max_senders), clock_(clock), last_turn_(clock->MonotonicNow()) {}
+SenderTable::SenderTable(size_t max_senders, const Clock* clock, Nanoseconds max_clock_skew)
+    : max_senders_(max_senders),
+      clock_(clock),
+      max_clock_skew_(max_clock_skew),
+      last_turn_(clock->MonotonicNow()) {}
 
-bool SenderTable::Accept(const FrameHeader& header, uint32_t valid_packets, uint64_t bytes,
-                         const SenderKey& sender_key) {
+std::optional<Nanoseconds> SenderTable::Accept(const FrameHeader& header, uint32_t valid_packets,
+                                               uint64_t bytes, const SenderKey& sender_key) {
   const Nanoseconds now = clock_->MonotonicNow();
   const std::lock_guard lock(mutex_);
   Stream* stream = FindOrAddStream(header, sender_key, now);
   if (stream == nullptr) {
-    return false;
+    return std::nullopt;
   }
   const uint64_t begin = header.first_ordinal;
   SenderSnapshot& totals = stream->sender->totals;
   if (!stream->gaps.Accept(begin, begin + valid_packets, begin + header.packet_count, age_,
                            &totals)) {
-    return false;
+    return std::nullopt;
   }
   ++totals.frames;
   totals.packets += valid_packets;
   totals.bytes += bytes;
+  const Nanoseconds shift = stream->clock_shift.value();
+  if (shift != 0) {
+    totals.shifted_packets += valid_packets;
+  }
   ForgetIfFinished(header.stream_id, *stream);
-  return true;
+  return shift;
 }
 
 void SenderTable::AcceptControl(const FrameHeader& header, const ControlReport& report,
@@ -63,11 +74,40 @@ void SenderTable::AcceptControl(const FrameHeader& header, const ControlReport& 
   totals.version = report.version;
   totals.has_totals = true;
   sender->reported.Report(report.instance, report.totals, header.last, age_);
+  NoteClock(report, stream);
   if (header.last && !stream->finished) {
     stream->finished = true;
     FairPlaces::MarkSpare(&stream->place);
   }
   ForgetIfFinished(header.stream_id, *stream);
+}
+
+void SenderTable::NoteClock(const ControlReport& report, Stream* stream) {
+  // The year 2255; nothing beyond it can be told apart from nonsense.
+  constexpr uint64_t kLastMicro = 9'000'000'000'000'000;
+  if (report.clock_micros == 0 || report.clock_micros > kLastMicro) {
+    return;
+  }
+  const Nanoseconds now = clock_->MonotonicNow();
+  stream->clock_offset.Report(static_cast<Nanoseconds>(report.clock_micros) * kNanosPerMicro,
+                              clock_->WallNow(), now);
+  const Nanoseconds offset = *stream->clock_offset.value();
+  SenderSnapshot& totals = stream->sender->totals;
+  totals.clock_offset_seconds = static_cast<double>(offset) / kNanosPerSecond;
+  uint64_t unsaid = 0;
+  if (max_clock_skew_ == 0 || !stream->clock_shift.Follow(offset, max_clock_skew_) ||
+      !clock_words_.Take(now, &unsaid)) {
+    return;
+  }
+  if (stream->clock_shift.value() == 0) {
+    Log(LogLevel::kInfo,
+        "the clock of " + totals.name + " is right again; its packets keep their times");
+    return;
+  }
+  Log(LogLevel::kWarning, "the clock of " + totals.name + " is " +
+                              FormatDuration(std::abs(offset) / kNanosPerMilli * kNanosPerMilli) +
+                              (offset > 0 ? " ahead" : " behind") +
+                              "; the times of its packets are moved by that");
 }
 
 bool SenderTable::BelongsTo(uint64_t stream_id, const SenderKey& sender_key) const {
@@ -232,6 +272,7 @@ void SenderTable::NameStream(Stream* stream, std::string_view group, std::string
     to.lost_packets += from.lost_packets;
     to.late_packets += from.late_packets;
     to.unseen_packets += from.unseen_packets;
+    to.shifted_packets += from.shifted_packets;
     sender->last_heard = stream->last_heard;
   }
   stream->sender = sender;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -13,8 +14,10 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/rate_limit.h"
 #include "base/sender_key.h"
 #include "base/stats.h"
+#include "codec/clock_offset.h"
 #include "codec/control_frame.h"
 #include "codec/fair_places.h"
 #include "codec/frame_format.h"
@@ -53,18 +56,22 @@ class SenderTable {
   /// A stream without a control frame for so long is reported as "unnamed", in the same time.
   static constexpr Nanoseconds kNamingTime = 10 * kNanosPerSecond;
 
+  /// `max_clock_skew` (0: any) is what a sender's clock may be off before the times of its packets
+  /// are moved, by as much as its reports say.
+  ///
   /// `max_senders` different names are reported, beside those of the sums.  Four times as many
   /// streams have a place, which keys share fairly; the one not heard of for longest goes.  Of
   /// sixteen times as many that had one, and have ended or had to go, it is remembered how far they
   /// had come: they go on from there, and what is repeated of them is refused.  `clock` outlives
   /// the table.
-  SenderTable(size_t max_senders, const Clock* clock);
+  SenderTable(size_t max_senders, const Clock* clock, Nanoseconds max_clock_skew = 0);
 
   /// Accounts for a data frame of which `valid_packets` are usable, `bytes` long with their record
   /// headers.
-  /// Errors:  false when packets of the frame were accepted before: do not deliver them.
-  bool Accept(const FrameHeader& header, uint32_t valid_packets, uint64_t bytes,
-              const SenderKey& sender_key = {});
+  /// Returns what to add to the times of its packets.
+  /// Errors:  nothing when packets of the frame were accepted before: do not deliver them.
+  std::optional<Nanoseconds> Accept(const FrameHeader& header, uint32_t valid_packets,
+                                    uint64_t bytes, const SenderKey& sender_key = {});
 
   /// Accounts for a control frame.  With the stream's last one the stream is forgotten, as soon as
   /// nothing is missing of it that may still arrive.
@@ -114,6 +121,8 @@ class SenderTable {
     std::string claimed;          // what its control frame calls it, where that counts
     Nanoseconds first_heard = 0;  // by age_
     StreamGaps gaps;
+    ClockOffset clock_offset;
+    ClockShift clock_shift;
     Nanoseconds last_heard = 0;
     bool finished = false;  // its sender has said that nothing more comes
     FairPlaces::Place place;
@@ -143,13 +152,16 @@ class SenderTable {
   // Takes the stream's place, and remembers how far it had come.
   void Forget(Streams::iterator found);
   void ForgetIfFinished(uint64_t stream_id, const Stream& stream);
+  void NoteClock(const ControlReport& report, Stream* stream);
 
   const size_t max_senders_;
   const Clock* const clock_;
+  const Nanoseconds max_clock_skew_;
   mutable std::mutex mutex_;
   // All below are guarded by mutex_.
   Nanoseconds age_ = 0;  // of the table, in time during which the receiver received
   Nanoseconds last_turn_;
+  RateLimit clock_words_{20, 60 * kNanosPerSecond};
   // Senders are never removed: Stream points at them.
   std::unordered_map<std::string, Sender> senders_;
   Streams streams_;

@@ -136,7 +136,11 @@ void AddSender(Exposition* out, const SenderSnapshot& sender) {
   out->Add(Metric::kReceiverLostPackets, labels, sender.lost_packets);
   out->Add(Metric::kReceiverLatePackets, labels, sender.late_packets);
   out->Add(Metric::kReceiverUnseenPackets, labels, sender.unseen_packets);
+  out->Add(Metric::kReceiverShiftedPackets, labels, sender.shifted_packets);
   out->Add(Metric::kReportedLastHeard, labels, sender.seconds_since_heard);
+  if (sender.clock_offset_seconds) {
+    out->Add(Metric::kReportedClockOffset, labels, *sender.clock_offset_seconds);
+  }
   if (!sender.has_totals) {
     return;  // no control frame yet: absent says that better than zeros
   }

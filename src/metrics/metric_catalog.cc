@@ -97,6 +97,8 @@ constexpr std::array<MetricSpec, kMetrics> kCatalog = {{
      "Packets accepted from the sender after they had been counted as lost or unseen."},
     {kReceiverUnseenPackets, "pcap_zmq_receiver_unseen_packets_total", kCounter, {"sender"}, kSum,
      "Packets that the sender had sent before this receiver first heard of it."},
+    {kReceiverShiftedPackets, "pcap_zmq_receiver_shifted_packets_total", kCounter, {"sender"}, kSum,
+     "Packets of the sender whose times were moved, as its clock is off (--max-clock-skew)."},
     {kReceiverRejectedFrames, "pcap_zmq_receiver_rejected_frames_total", kCounter, {"reason"}, kSum,
      "Frames refused as damaged, foreign or repeated, by what was wrong with them."},
     {kReceiverReceivedBytes, "pcap_zmq_receiver_received_bytes_total", kCounter, {}, kSum,
@@ -142,6 +144,8 @@ constexpr std::array<MetricSpec, kMetrics> kCatalog = {{
     // What the senders say of themselves in their control frames.
     {kReportedLastHeard, "pcap_zmq_receiver_sender_last_heard_seconds", kGauge, {"sender"}, kMin,
      "Time since the last frame of the sender."},
+    {kReportedClockOffset, "pcap_zmq_receiver_sender_clock_offset_seconds", kGauge, {"sender"}, kMax,
+     "By how much the sender's clock is ahead of this one, less what its reports were on the way."},
     {kReportedCapturedPackets, "pcap_zmq_receiver_sender_captured_packets_total", kCounter,
      {"sender"}, kSum,
      "Packets captured, as the sender reports it."},

@@ -51,6 +51,7 @@ enum class Metric {
   kReceiverLostPackets,
   kReceiverLatePackets,
   kReceiverUnseenPackets,
+  kReceiverShiftedPackets,
   kReceiverRejectedFrames,
   kReceiverReceivedBytes,
   kReceiverConnectedPeers,
@@ -71,6 +72,7 @@ enum class Metric {
   kReceiverDelivery,
 
   kReportedLastHeard,
+  kReportedClockOffset,
   kReportedCapturedPackets,
   kReportedKernelLostPackets,
   kReportedSentPackets,

@@ -188,9 +188,9 @@ TEST(EffectiveConfig, ReadsBackTheSame) {
                                         "--zmq-buffer=3",       "--memory=1GiB",
                                         "--max-message=1MiB",   "--legacy",
                                         "--max-senders=5",      "--max-connections=6",
-                                        "--drain-timeout=1ms",  "--user=nobody",
-                                        "--no-sandbox",         "--metrics=[::]:1",
-                                        "--log-format=json"}));
+                                        "--max-clock-skew=2s",  "--drain-timeout=1ms",
+                                        "--user=nobody",        "--no-sandbox",
+                                        "--metrics=[::]:1",     "--log-format=json"}));
 }
 
 TEST(EffectiveConfig, IsWhatPrintConfigPrints) {

@@ -103,6 +103,8 @@ std::vector<OptionCase<ReceiverConfig>> ReceiverCases() {
       {"memory", "1GiB", [](const C& c) { return c.memory == kGiB; }, "1MiB", base},
       {"max-message", "1MiB", [](const C& c) { return c.max_message == kMiB; }, "1KiB", base},
       {"max-senders", "7", [](const C& c) { return c.max_senders == 7; }, "-7", base},
+      {"max-clock-skew", "1s", [](const C& c) { return c.max_clock_skew == kNanosPerSecond; },
+       "1ms", base},
       {"max-connections", "7", [](const C& c) { return c.max_connections == 7; }, "-7", base},
       {"drain-timeout", "1", [](const C& c) { return c.drain_timeout == kNanosPerSecond; }, "1h30",
        base},

@@ -263,6 +263,7 @@ TEST(Validate, ReceiverRangesEndWhereDocumented) {
        {"large messages", [](C* c) { c->max_message = kGiB + 1; }, {"max-message"}},
        {"no senders", [](C* c) { c->max_senders = 0; }, {"max-senders"}},
        {"too many senders", [](C* c) { c->max_senders = 65'537; }, {"max-senders"}},
+       {"small clock skew", [](C* c) { c->max_clock_skew = 1; }, {"max-clock-skew"}},
        {"no connections", [](C* c) { c->max_connections = 0; }, {"max-connections"}},
        {"too many connections", [](C* c) { c->max_connections = 65'537; }, {"max-connections"}},
        {"drain", [](C* c) { c->drain_timeout = 3601 * kNanosPerSecond; }, {"drain-timeout"}},

@@ -66,7 +66,7 @@ TEST(SenderLedger, TheControlPayloadTellsAReceiverEverything) {
   Fill(&pump, 1);
   pump.state.Set(static_cast<int64_t>(ShaperState::kSquash));
   const std::string payload =
-      ControlPayload("gw1", 4711, SumLedger(std::vector<const PumpStats*>{&pump}));
+      ControlPayload("gw1", 4711, SumLedger(std::vector<const PumpStats*>{&pump}), 12'345'678);
   const auto report = ParseControl(std::vector<uint8_t>(payload.begin(), payload.end()));
   ASSERT_TRUE(report.has_value()) << payload;
   EXPECT_EQ(report->name, "gw1");

@@ -65,7 +65,7 @@ class PumpTest : public ::testing::Test {
     }
     return std::make_unique<SenderPump>(
         options, std::move(owned_script_), std::move(sockets),
-        [this] { return ControlPayload("gw1", 7, SumLedger({&stats_})); }, &stats_, &clock_,
+        [this] { return ControlPayload("gw1", 7, SumLedger({&stats_}), 0); }, &stats_, &clock_,
         &stop_);
   }
 

@@ -124,7 +124,7 @@ TEST(FormatUnits, ChooseTheLargestUnitThatIsExact) {
   EXPECT_EQ(FormatDuration(10 * kNanosPerMilli), "10ms");
   EXPECT_EQ(FormatDuration(90 * kNanosPerSecond), "90s");
   EXPECT_EQ(FormatDuration(120 * kNanosPerSecond), "2m");
-  EXPECT_EQ(FormatDuration(0), "0ns");
+  EXPECT_EQ(FormatDuration(0), "0s");
 }
 
 TEST(FormatUnits, ParseBackToTheSameValue) {

@@ -27,7 +27,7 @@ class SenderTableTest : public ::testing::Test {
     header.stream_id = stream_id;
     header.first_ordinal = first_ordinal;
     header.packet_count = count;
-    return table_.Accept(header, valid, uint64_t{100} * valid, key);
+    return table_.Accept(header, valid, uint64_t{100} * valid, key).has_value();
   }
   void Control(uint64_t stream_id, uint64_t next_ordinal, const std::string& name,
                const SenderKey& key = {}) {

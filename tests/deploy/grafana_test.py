@@ -32,7 +32,7 @@ ALERTS = {
     "PcapZmqKernelLoss", "PcapZmqSenderDrops", "PcapZmqHwmHits", "PcapZmqNoReceiver",
     "PcapZmqRefusedConnections", "PcapZmqNetworkLoss", "PcapZmqSenderSilent", "PcapZmqNoReader", "PcapZmqOutputDrops",
     "PcapZmqLedgerNotClosing", "PcapZmqClockSkew", "PcapZmqTargetDown", "PcapZmqNothingCaptured",
-    "PcapZmqEndpointDown",
+    "PcapZmqEndpointDown", "PcapZmqSenderClock",
 }
 # What a runbook's entry of another name than the panel's says about it.
 ENTRIES = {

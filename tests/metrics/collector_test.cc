@@ -237,6 +237,8 @@ TEST(ReceiverMetrics, EachCounterAppearsUnderItsOwnName) {
       {"bytes_total" + gateway, "213"},
       {"lost_packets_total" + gateway, "214"},
       {"late_packets_total" + gateway, "103"},
+      {"shifted_packets_total" + gateway, "104"},
+      {"sender_clock_offset_seconds" + gateway, "-1.5"},
       {"unseen_packets_total" + gateway, "215"},
       {"sender_captured_packets_total" + gateway, "216"},
       {"sender_sent_packets_total" + gateway, "217"},

@@ -124,6 +124,8 @@ FilledReceiver::FilledReceiver() {
   gateway.bytes = 213;
   gateway.lost_packets = 214;
   gateway.late_packets = 103;
+  gateway.shifted_packets = 104;
+  gateway.clock_offset_seconds = -1.5;
   gateway.unseen_packets = 215;
   gateway.has_totals = true;
   gateway.totals.captured_packets = 216;

@@ -230,8 +230,8 @@ def be_a_stranger(port):
 
 
 def be_a_bad_peer(port):
-    """A sender of which frames are missing, others damaged, and reports too high, and which has
-    captured nothing, dropped and lost more and more, as its side of ZMTP 3.0 and of the wire format (src/codec/README.md), until somebody ends us."""
+    """A sender of which frames are missing, others damaged, and reports too high, which has captured
+    nothing, dropped and lost more and more, and has a clock that is ahead, as its side of ZMTP 3.0 and of the wire format (src/codec/README.md), until somebody ends us."""
     def frame(sequence, ordinal, count, payload, control=False):
         return struct.pack("<4sBBHIIQQQII", b"PZPF", 1, 0, int(control), 101, count, 4711, sequence,
                            ordinal, len(payload), 0) + payload
@@ -250,7 +250,8 @@ def be_a_bad_peer(port):
             for _ in range(6):  # not for long, as we leave ZeroMQ's heartbeats unanswered
                 said = 20 * ordinal
                 report = json.dumps({"name": "bad", "captured": 0, "sent": said,
-                                     "kernel_lost": ordinal, "dropped": {"shed": ordinal}}).encode()
+                                     "kernel_lost": ordinal, "dropped": {"shed": ordinal},
+                                     "clock": int((time.time() + 3600) * 1e6)}).encode()
                 peer.sendall(message(frame(sequence, ordinal, 0, report, control=True)))
                 peer.sendall(message(frame(sequence + 1, ordinal, 1, packet)))
                 peer.sendall(message(b"not a frame of ours, and none of 2012 either".ljust(80)))

@@ -32,7 +32,7 @@ WELL = {  # while all is well, whatever the traffic
     "PcapZmqLedgerNotClosing network": "quiet", "PcapZmqLedgerNotClosing output": "quiet",
     "PcapZmqClockSkew ahead": "quiet", "PcapZmqClockSkew behind": "quiet",
     "PcapZmqTargetDown": "quiet", "PcapZmqRefusedConnections": "quiet",
-    "PcapZmqEndpointDown": "quiet", "PcapZmqNothingCaptured receiver": "quiet",
+    "PcapZmqSenderClock": "quiet", "PcapZmqEndpointDown": "quiet", "PcapZmqNothingCaptured receiver": "quiet",
     "PcapZmqKernelLoss receiver": "quiet", "PcapZmqSenderDrops receiver": "quiet",
 }
 MOVING = {  # while packets flow to the IDS
@@ -92,7 +92,7 @@ PHASES = [
     ("bad peer", {"Lost on the way A [bad]": "> 0", "Lost on the way C": "> 0",
                   "Drops by reason C": "> 0", "Senders I": "> 0", "PcapZmqNetworkLoss": "fires",
                   "PcapZmqNothingCaptured receiver": "fires", "PcapZmqKernelLoss receiver": "fires",
-                  "PcapZmqSenderDrops receiver": "fires",
+                  "PcapZmqSenderDrops receiver": "fires", "PcapZmqSenderClock": "fires",
                   # It says that it sent more than there is.
                   "PcapZmqLedgerNotClosing network": "fires"}),
     ("stranger", {"PcapZmqRefusedConnections": "fires"}),
