@@ -33,8 +33,10 @@ constexpr Nanoseconds kStopCheck = 20 * kNanosPerMilli;
 // How often to look whether outputs have let go of memory.
 constexpr Nanoseconds kRoomCheck = 5 * kNanosPerMilli;
 // What nobody has taken by the end of the drain is received all the same, to be counted: until all
-// senders have left, and for so long at most.
+// senders have left, or nothing has come for so long,
 constexpr Nanoseconds kCountingTime = kNanosPerSecond;
+// and for so long at most.
+constexpr Nanoseconds kLongestCounting = 5 * kNanosPerSecond / 2;
 // Frames between two looks at the clock and the sinks.
 constexpr int kFramesPerTurn = 64;
 
@@ -329,19 +331,22 @@ void ReceiverPipeline::Drain() {
   socket_->AskSendersToLeave();
   const std::array<int, 1> left = {socket_->senders_left_fd()};
   const Nanoseconds asked = clock_->MonotonicNow();
+  Nanoseconds last_frame = asked;
   bool have_left = false;
   while (!have_left) {
     const Nanoseconds now = clock_->MonotonicNow();
     stats_.heartbeat.Beat(now);
     // From the deadline on the outputs drop what comes, and it is received only to be counted.
     const Nanoseconds deadline = sinks_ended_ ? asked : stop_->deadline();
-    if (now >= deadline + kCountingTime) {
+    if (now >= deadline + kLongestCounting ||
+        now >= std::max(deadline, last_frame) + kCountingTime) {
       break;
     }
     // Asked before the look at what is there, which then finds all that they had sent.
     have_left = socket_->SendersLeft();
     if (ReceiveSome() > 0) {
       have_left = false;
+      last_frame = now;
     } else if (!have_left) {
       socket_->Wait(left, kStopCheck);
     }
