@@ -499,4 +499,5 @@ def main():
     print(f"{passed} rule sets log what they promise")
 
 
-main()
+if __name__ == "__main__":
+    main()
