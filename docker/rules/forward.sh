@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # The twin of forward.nft: logs what is forwarded from and to the home networks, both directions,
-# each packet once.  docs/rules.md explains this and the other files here.
+# each packet once, by address.  docs/rules.md explains this and the other files here.
 # Usage: forward.sh load|unload|show
 set -euo pipefail
 # shellcheck source=docker/rules/iptables-lib

@@ -74,6 +74,23 @@ def case_forward(lab, kind):
     check_that_a_bad_edit_changes_nothing(lab, kind)
 
 
+def case_interfaces(lab, kind):
+    # One side's interface first, then both, between which each packet still counts once; and names
+    # that begin alike.
+    any_of = "to-*" if kind == "nft" else "to-+"
+    for names in (["to-client"], ["to-client", "to-server"], [any_of], ["to-cl" + any_of[-1]]):
+        value = ", ".join(f'"{name}"' for name in names)
+        lab.set(kind, "interfaces", home=braces(kind, value) if kind == "nft"
+                else f"({' '.join(names)})")
+        packets = lab.measure([udp(9000, count=5)])
+        exactly(packets, 20, f"from and to what is behind {value}")
+        for address in (*CLIENT.values(), *SERVER.values()):
+            exactly([p for p in packets if p.src == address], 5, "from " + address)
+        lab.unload()
+    lab.load(kind, "interfaces")
+    exactly(lab.measure([udp(9000, count=5)]), 0, "with interfaces that are not there")
+
+
 def replay_through_gateway(lab):
     """A sender behind the gateway feeds receivers beyond it, over IPv4 and IPv6."""
     path = f"{lab.work}/replay.pcap"
@@ -102,7 +119,7 @@ def stream_packets(lab, jobs):
 
 
 def case_own_stream_port(lab, kind):
-    port = "zmq_ports" if kind == "nft" else "zmq_port"
+    port = "ports" if kind == "nft" else "zmq_port"
     lab.set(kind, "own-stream-port", **stream_ids(kind))
     jobs = [udp(9000, count=5), tcp(1234, [OTHER["4"]]), tcp(1234, [OTHER["6"]])]
     stream, packets = stream_packets(lab, jobs)
@@ -375,6 +392,7 @@ def case_forward_beats_prerouting(lab, kind):
 
 # What a kernel may lack, tried before the case: an nft expression, or matches of iptables.
 CASES = [
+    ("interfaces", case_interfaces, None, None),
     ("forward", case_forward, None, None),
     ("own-stream-port", case_own_stream_port, None, None),
     ("own-stream-dscp", case_own_stream_dscp, "ct mark 1 ip dscp cs1",
@@ -481,4 +499,5 @@ def main():
     print(f"{passed} rule sets log what they promise")
 
 
-main()
+if __name__ == "__main__":
+    main()

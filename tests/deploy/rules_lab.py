@@ -202,8 +202,8 @@ class Lab:
 
     def set(self, kind, recipe, **values):
         """Loads a recipe with other values of its variables."""
-        line = r"^define {} = .*" if kind == "nft" else r"^{}=.*"
-        new = "define {} = {}" if kind == "nft" else "{}={}"
+        line = r"^define pcap_zmq_{} = .*" if kind == "nft" else r"^{}=.*"
+        new = "define pcap_zmq_{} = {}" if kind == "nft" else "{}={}"
         self.load(kind, recipe, [(line.format(name), new.format(name, value))
                                  for name, value in values.items()])
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # Makes the traffic that rules_test.sh counts: datagrams that are answered one by one, so that their
-# number is known to the packet, and TCP connections, of which only the presence is.
-# Usage: rules_traffic.py serve '{"addresses": [...], "udp": [...], "tcp": [...], "esp": [...]}'
+# number is known to the packet, TCP connections, of which only the presence is, and HTTP sessions.
+# Usage: rules_traffic.py serve '{"addresses": [...], "udp": [...], "tcp": [...], "http": [...],
+#                               "esp": [...]}'
 #        rules_traffic.py exchange '[{"proto": "udp", "to": [...], "port": 9000, ...}, ...]'
 import json
 import selectors
@@ -11,6 +12,8 @@ import socket
 import sys
 
 TIMEOUT = 120
+ANSWER = (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n"
+          b"Content-Type: text/plain\r\n\r\nfound")
 IP_FREEBIND, IPV6_FREEBIND = 15, 78  # Python does not know them.
 
 
@@ -47,18 +50,37 @@ def serve(plan):
             selector.unregister(connection)
             connection.close()
 
+    def accept_http(server):
+        connection, _ = server.accept()
+        requests[connection] = b""
+        selector.register(connection, selectors.EVENT_READ, answer_request)
+
+    def answer_request(connection):
+        data = connection.recv(1 << 16)
+        if not data:
+            selector.unregister(connection)
+            del requests[connection]
+            connection.close()
+            return
+        requests[connection] += data
+        if requests[connection].endswith(b"\r\n\r\n"):
+            connection.sendall(ANSWER)
+            connection.shutdown(socket.SHUT_WR)
+
+    requests = {}
     for address in plan["addresses"]:
         family = family_of(address)
         for port in plan.get("udp", []):
             server = socket.socket(family, socket.SOCK_DGRAM)
             server.bind((address, port))
             selector.register(server, selectors.EVENT_READ, answer_datagram)
-        for port in plan.get("tcp", []):
-            server = socket.socket(family, socket.SOCK_STREAM)
-            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            server.bind((address, port))
-            server.listen()
-            selector.register(server, selectors.EVENT_READ, accept)
+        for kind, action in (("tcp", accept), ("http", accept_http)):
+            for port in plan.get(kind, []):
+                server = socket.socket(family, socket.SOCK_STREAM)
+                server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                server.bind((address, port))
+                server.listen()
+                selector.register(server, selectors.EVENT_READ, action)
     for address in plan.get("esp", []):
         server = socket.socket(family_of(address), socket.SOCK_RAW, socket.IPPROTO_ESP)
         server.bind((address, 0))
@@ -117,6 +139,18 @@ def exchange_tcp(job, to):
     client.close()
 
 
+def exchange_http(job, to):
+    # A connection for each request; "clients" is how many addresses of "from" take turns.
+    for number in range(job["sessions"]):
+        client = client_socket(job, socket.SOCK_STREAM, to, number % job.get("clients", 1))
+        client.connect((to, job["port"]))
+        client.sendall(f"GET {job['path']}/{number} HTTP/1.1\r\nHost: server\r\n"
+                       "User-Agent: rules-test\r\n\r\n".encode())
+        while client.recv(1 << 16):
+            pass
+        client.close()
+
+
 def exchange_esp(_job, to):
     client = socket.socket(family_of(to), socket.SOCK_RAW, socket.IPPROTO_ESP)
     client.settimeout(TIMEOUT)
@@ -129,7 +163,8 @@ def main():
     what, plan = sys.argv[1], json.loads(sys.argv[2])
     if what == "serve":
         serve(plan)
-    ways = {"udp": exchange_udp, "tcp": exchange_tcp, "esp": exchange_esp}
+    ways = {"udp": exchange_udp, "tcp": exchange_tcp, "esp": exchange_esp,
+            "http": exchange_http}
     for job in plan:
         for to in job["to"]:
             try:

@@ -234,7 +234,9 @@ is() {  # EXPECTED COMMAND...
 
 # --- What is tested -----------------------------------------------------------------------------
 
-readonly -a values=(--set receiver.ids.kind=suricata --set sender.rules.enabled=true)
+# The lab's client and server are pods to the rules.
+readonly -a values=(--set receiver.ids.kind=suricata --set sender.rules.enabled=true
+  --set 'sender.rules.podInterfaces={gw-*}')
 readonly -a installed=("${values[@]}" --set receiver.replicas=1)
 readonly sender_url=http://127.0.0.1:9477
 

@@ -264,9 +264,15 @@ def check_rules(bin_dir):
         with tempfile.TemporaryDirectory() as folder:
             place = Place(folder, bin_dir)
             if scenario == "default":
-                # The ruleset of values.yaml, which no scenario of golden/ has.
-                ruleset = yaml.safe_load((chart.CHART / "values.yaml").read_text())["sender"]["rules"]
-                body = f"define pipe_port = 1234\ntable inet t {{\n{ruleset['ruleset']}\n}}\n"
+                # The chart's own rules, which no scenario of golden/ has.
+                values = yaml.safe_load((chart.CHART / "values.yaml").read_text())
+                names = ", ".join(f'"{name}"' for name in
+                                  values["sender"]["rules"]["podInterfaces"])
+                ruleset = re.search(r'podRules" -}}\n(.*?){{- end', (
+                    chart.CHART / "templates/_rules.tpl").read_text(), re.DOTALL)[1]
+                body = (f"define pipe_port = 1234\ndefine pod_interfaces = {{ {names} }}\n"
+                        "define pods4 = { 0.0.0.0/32 }\ndefine pods6 = { ::/128 }\n"
+                        f"table inet t {{\n{ruleset}\n}}\n")
                 (place.folder / "etc/rules.nft").write_text(body)
                 script = f"nft -f {folder}/etc/rules.nft && nft list ruleset"
                 wanted = "log group 0 snaplen 65535"
