@@ -33,9 +33,8 @@ constexpr Nanoseconds kStopCheck = 20 * kNanosPerMilli;
 // How often to look whether outputs have let go of memory.
 constexpr Nanoseconds kRoomCheck = 5 * kNanosPerMilli;
 // What nobody has taken by the end of the drain is received all the same, to be counted: until all
-// senders have left, or nothing has come for so long,
+// senders have left, or nothing has come for the first time, and for the second at most.
 constexpr Nanoseconds kCountingTime = kNanosPerSecond;
-// and for so long at most.
 constexpr Nanoseconds kLongestCounting = 5 * kNanosPerSecond / 2;
 // Frames between two looks at the clock and the sinks.
 constexpr int kFramesPerTurn = 64;

@@ -10,7 +10,7 @@ if ((EUID != 0)); then
   echo "SKIPPED: only root can give the example a /run and an /etc/hosts of its own"
   exit 77
 fi
-for tool in iptables tcpdump nsenter; do
+for tool in iptables ip6tables tcpdump nsenter; do
   if ! command -v "$tool" >/dev/null; then
     echo "SKIPPED: $tool is not installed"
     exit 77
@@ -110,22 +110,32 @@ while IFS= read -r line; do
       ;;
   esac
 done < <(sed -n '/<!-- example -->/,/<!-- \/example -->/p' "$readme" | grep -E '^(gateway|ids\.host)# ')
-((lines == 5)) || { echo "FAILED: the README's example has $lines commands, not 5"; exit 1; }
+((lines == 7)) || { echo "FAILED: the README's example has $lines commands, not 7"; exit 1; }
 
-wait_for "the group" grep -qE '^ +0 ' /proc/net/netfilter/nfnetlink_log
+wait_for "both groups" grep -qE '^ +1 ' /proc/net/netfilter/nfnetlink_log
 # Nobody listens there: each connection is a packet and its answer.
 # shellcheck disable=SC2016
-on client bash -c 'for i in 1 2 3 4 5; do ! : 2>/dev/null >/dev/tcp/192.0.2.2/9; done'
+on client bash -c 'for i in 1 2 3 4 5; do
+  ! : 2>/dev/null >/dev/tcp/192.0.2.2/9; ! : 2>/dev/null >/dev/tcp/2001:db8:0:2::2/9; done'
 
 shown() { tcpdump -nn -r - <"$work/read.pcap" 2>/dev/null; }
-ten_shown() { (($(shown | grep -c ' IP ') == 10)); }
-wait_for "ten packets from the FIFO" ten_shown
+# The connections to, or answers from, a server's port of which a packet came; the first may have been
+# sent several times.
+connections() {  # TO-OR-FROM SERVER
+  local pattern=" $2.9 > .*\.\([0-9]*\): Flags \[R"
+  [[ $1 == from ]] || pattern="\.\([0-9]*\) > $2.9: Flags \[S"
+  shown | sed -n "s/.*$pattern.*/\1/p" | sort -u | wc -l
+}
+all_shown() {
+  local server
+  for server in 192.0.2.2 2001:db8:0:2::2; do
+    (($(connections to "$server") == 5 && $(connections from "$server") == 5)) || return
+  done
+}
+wait_for "five connections of each family, both ways, from the FIFO" all_shown
 for name in pcap-zmq-send pcap-zmq-recv; do
   kill -TERM "${pid[$name]}"
   wait "${pid[$name]}" || { echo "FAILED: $name ended with status $?"; exit 1; }
   unset "pid[$name]"
 done
-(($(shown | grep -c ' > 192.0.2.2.9: Flags \[S\]') == 5 &&
-  $(shown | grep -c ' 192.0.2.2.9 > .*: Flags \[R.\]') == 5)) ||
-  { echo "FAILED: expected 5 packets of each direction:"; shown; exit 1; }
-echo "the README's example delivered 5 packets of each direction"
+echo "the README's example delivered both directions of 5 connections of each family"
