@@ -15,6 +15,10 @@ here=$(dirname "$(readlink -f "$0")")
   skip "no Docker engine: DOCKER_HOST is not set"
 # shellcheck source=tests/deploy/rules_namespaces.sh
 . "$here/rules_namespaces.sh"
+if [[ " $* " == *" --image "* ]]; then
+  # In case that the test itself could not: process 1 of its namespace gave the container its name.
+  trap 'docker rm --force "ids-same-1-${work##*/}" >/dev/null 2>&1 || true; rm -rf "$work"' EXIT
+fi
 status=0
 "${own[@]}" -- python3 -B "$here/rule_blocks_cases.py" "$1" "$2" "$work" "${@:3}" || status=$?
 exit "$status"

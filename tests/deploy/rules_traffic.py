@@ -144,7 +144,7 @@ def exchange_http(job, to):
     for number in range(job["sessions"]):
         client = client_socket(job, socket.SOCK_STREAM, to, number % job.get("clients", 1))
         client.connect((to, job["port"]))
-        client.sendall(f"GET {job['path']}/{number} HTTP/1.1\r\nHost: server\r\n"
+        client.sendall(f"GET {job['path']}/{to}/{number} HTTP/1.1\r\nHost: server\r\n"
                        "User-Agent: rules-test\r\n\r\n".encode())
         while client.recv(1 << 16):
             pass
