@@ -119,7 +119,9 @@ def chart_prelude(values):
             raise Unknown(f"the chart has no {name}")
         return found[1]
     return (f"define pipe_port = 1234\ndefine pod_interfaces = {{ {listed('podInterfaces')} }}\n"
-            f"define pods4 = {{ {listed('podNetworks')} }}\ndefine pods6 = {{ ::/128 }}\n")
+            f"define pods4 = {{ {listed('podNetworks')} }}\n"
+            # A cluster with IPv6 names its network, too.
+            "define pods6 = { fd00:10:244::/56 }\n")
 
 
 def blocks_of_chart(root):

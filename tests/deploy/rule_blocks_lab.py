@@ -16,8 +16,8 @@ import sys
 from rules_lab import (CLIENT, FOREIGN, GATEWAY, HERE, MARKER_PORT, SERVER, Capture, Lab, expect,
                        run, wait_for)
 
-# place: the host and the group that it came through; opens: the sequence number of a session's first
-# packet, or None; content: without what changes on the way.
+# place: the host and the group that it came through; opens: the sequence number of a session's
+# first packet, or None; content: without what changes on the way.
 Packet = collections.namedtuple("Packet", "place src dst sport dport opens content")
 # A kind of traffic: who opens sessions to whom, who of them records the truth, and whether it is
 # the pipe's own stream, which must not be logged.
@@ -25,9 +25,12 @@ Way = collections.namedtuple("Way", "name opener target truth options sessions i
 
 HTTP_PORT, PIPE_PORT = 80, 1234
 PORTS = {HTTP_PORT, PIPE_PORT}
-PODS = {"pod1": "10.244.1.2", "pod2": "10.244.2.2", "pod3": "10.244.1.3"}
-NODES = {"node1": "203.0.113.1", "node2": "203.0.113.2"}
-OUTSIDE, NODE_PORT = "192.0.2.100", 30080
+# IPv4 and IPv6 of each.
+PODS = {"pod1": ("10.244.1.2", "fd00:10:244:1::2"), "pod2": ("10.244.2.2", "fd00:10:244:2::2"),
+        "pod3": ("10.244.1.3", "fd00:10:244:1::3")}
+NODES = {"node1": ("203.0.113.1", "2001:db8:71::1"), "node2": ("203.0.113.2", "2001:db8:71::2")}
+OUTSIDE = ("192.0.2.100", "2001:db8:64::100")
+NODE_PORT = 30080
 
 
 class Packets(Capture):
@@ -130,28 +133,39 @@ class BlocksLab(Lab):
         """pod1 and pod3 at node1, pod2 at node2, and a host that reaches both nodes."""
         for name in (*NODES, *PODS, "outside"):
             self.add_namespace(name)
-        self.link("node1", "eth0", NODES["node1"] + "/24", "node2", "eth0", NODES["node2"] + "/24")
+        first, second = (f"{a}/24 {b}/64" for a, b in NODES.values())
+        self.link("node1", "eth0", first, "node2", "eth0", second)
         for number, node in enumerate(NODES, 1):
-            self.link(node, "eth1", f"192.0.2.{number}/32", "outside", f"eth{number}",
-                      OUTSIDE + "/32")
-            self.on(node, ["ip", "route", "add", OUTSIDE, "dev", "eth1"])
+            other = NODES[f"node{3 - number}"]
+            self.link(node, "eth1", f"192.0.2.{number}/32 2001:db8:64::{number}/128",
+                      "outside", f"eth{number}", f"{OUTSIDE[0]}/32 {OUTSIDE[1]}/128")
+            self.on(node, ["ip", "-batch", "-"], text=f"""
+                route add {OUTSIDE[0]} dev eth1
+                route add {OUTSIDE[1]} dev eth1
+                route add 10.244.{3 - number}.0/24 via {other[0]}
+                route add fd00:10:244:{3 - number}::/64 via {other[1]}""")
             self.on("outside", ["ip", "-batch", "-"], text=f"""
                 route add 192.0.2.{number} dev eth{number}
-                route add {NODES[node]} via 192.0.2.{number}
-                route add 10.244.{number}.0/24 via 192.0.2.{number}""")
-            self.on(node, ["ip", "route", "add", f"10.244.{3 - number}.0/24", "via",
-                           NODES[f"node{3 - number}"]])
+                route add 2001:db8:64::{number} dev eth{number}
+                route add {NODES[node][0]} via 192.0.2.{number}
+                route add 10.244.{number}.0/24 via 192.0.2.{number}
+                route add fd00:10:244:{number}::/64 via 2001:db8:64::{number}""")
             self.forward(node)
-        for number, (pod, address) in enumerate(PODS.items(), 1):
-            node = "node1" if address.startswith("10.244.1.") else "node2"
+        for number, (pod, (v4, v6)) in enumerate(PODS.items(), 1):
+            node = "node1" if v4.startswith("10.244.1.") else "node2"
             # As Calico does it: a route for each pod, and one gateway address for all of them.
-            self.link(pod, "eth0", address + "/32", node, f"cali{number}", "169.254.1.1/32")
+            self.link(pod, "eth0", f"{v4}/32 {v6}/128", node, f"cali{number}",
+                      "169.254.1.1/32 fd00:169::1/128")
             self.on(pod, ["ip", "-batch", "-"], text="""
                 route add 169.254.1.1 dev eth0
-                route add default via 169.254.1.1""")
-            self.on(node, ["ip", "route", "add", address, "dev", f"cali{number}"])
-            self.serve(pod, {"addresses": [address], "http": [HTTP_PORT, PIPE_PORT]})
-        self.serve("outside", {"addresses": [OUTSIDE], "http": [HTTP_PORT]})
+                route add fd00:169::1 dev eth0
+                route add default via 169.254.1.1
+                route add default via fd00:169::1""")
+            self.on(node, ["ip", "-batch", "-"], text=f"""
+                route add {v4} dev cali{number}
+                route add {v6} dev cali{number}""")
+            self.serve(pod, {"addresses": [v4, v6], "http": [HTTP_PORT, PIPE_PORT]})
+        self.serve("outside", {"addresses": list(OUTSIDE), "http": [HTTP_PORT]})
 
     def base_rules(self, host, groups):
         """Beside the rules under test: the marker; at the ends the truth; at nodes their NAT."""
@@ -169,12 +183,11 @@ class BlocksLab(Lab):
             """ for hook in ("input", "output"))
         if host in NODES:
             # Pods leave the cluster with the node's address, and ports of each node are pods'.
+            own = NODES[host][0]
             nat = f"""chain node_port {{
                 type nat hook prerouting priority dstnat;
-                ip daddr {{ {", ".join(NODES.values())} }} tcp dport {NODE_PORT} \
-                    dnat ip to {PODS["pod2"]}:{HTTP_PORT}
-                ip daddr {{ {", ".join(NODES.values())} }} tcp dport {NODE_PORT + 1} \
-                    dnat ip to {PODS["pod3"]}:{HTTP_PORT}
+                ip daddr {own} tcp dport {NODE_PORT} dnat ip to {PODS["pod2"][0]}:{HTTP_PORT}
+                ip daddr {own} tcp dport {NODE_PORT + 1} dnat ip to {PODS["pod3"][0]}:{HTTP_PORT}
             }}
             chain leaving {{
                 type nat hook postrouting priority srcnat;
@@ -233,8 +246,11 @@ class BlocksLab(Lab):
         """Each kind of traffic that the block's rules must log whole."""
         if block.is_cluster:
             def way(opener, target, truth, to, port=HTTP_PORT, is_own_stream=False):
+                # A node's ports are IPv4's alone.
+                to = to[:1] if port >= NODE_PORT else to[:len(block.families)]
                 return Way(f"{opener} to {target}, port {port}", opener, target, truth,
-                           [{"to": [to], "port": port, "sessions": 20}], 20, is_own_stream)
+                           [{"to": to, "port": port, "sessions": 10}], 10 * len(to),
+                           is_own_stream)
             ways = [way("pod1", "pod2", "pod1", PODS["pod2"]),
                     way("pod1", "pod3", "pod1", PODS["pod3"]),
                     way("pod1", "outside", "pod1", OUTSIDE),
