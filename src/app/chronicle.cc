@@ -14,12 +14,19 @@
 namespace pcap_zmq {
 namespace {
 
+// A sender that has just come may lose much in its first minute.
+constexpr Nanoseconds kBaseInterval = 5 * kNanosPerSecond;
+
 constexpr Nanoseconds kFirstWord = 10 * kNanosPerSecond;
 constexpr Nanoseconds kSecondWord = 60 * kNanosPerSecond;
 constexpr Nanoseconds kLaterWords = 600 * kNanosPerSecond;
 
 // What is not IP is nothing that the pipe carries, so leaving it out is no loss.
 constexpr std::string_view kNoLoss = Label(DropReason::kLinkType);
+
+int64_t Signed(uint64_t count) {
+  return static_cast<int64_t>(count);
+}
 
 std::string InSeconds(Nanoseconds time) {
   return FormatDuration(time / kNanosPerSecond * kNanosPerSecond);
@@ -30,7 +37,7 @@ void AddDropped(std::string_view kind, const std::string& who,
                 std::vector<LossCount>* losses) {
   for (size_t i = 0; i < dropped.size(); ++i) {
     if (kDropReasonNames[i] != kNoLoss) {
-      losses->push_back({kind, who, kDropReasonNames[i], dropped[i], !kind.empty()});
+      losses->push_back({kind, who, kDropReasonNames[i], Signed(dropped[i]), !kind.empty()});
     }
   }
 }
@@ -106,6 +113,7 @@ LossChronicle::LossChronicle(const Clock* clock, std::function<std::vector<LossC
 void LossChronicle::Look() {
   const Nanoseconds now = clock_->MonotonicNow();
   if (now < next_) {
+    NoteBases(now);
     return;
   }
   next_ = now + kInterval;
@@ -113,15 +121,11 @@ void LossChronicle::Look() {
   const std::string from = LogTime(std::exchange(from_wall_, to_wall));
   const std::string to = LogTime(to_wall);
   size_t lines = 0;
-  uint64_t unsaid = 0;
+  int64_t unsaid = 0;
   for (const LossCount& loss : losses_()) {
-    const auto at = before_
-                        .try_emplace({std::string(loss.kind), loss.who, std::string(loss.reason)},
-                                     loss.older ? loss.packets : 0)
-                        .first;
-    uint64_t& before = at->second;
     // What came late is taken off again, and a count that is gone begins anew.
-    const uint64_t lost = loss.packets - std::min(before, loss.packets);
+    int64_t& before = Before(loss);
+    const int64_t lost = std::max<int64_t>(loss.packets - before, 0);
     before = loss.packets;
     if (lost == 0) {
       continue;
@@ -133,11 +137,11 @@ void LossChronicle::Look() {
     const std::array<LogField, 6> fields = {{{"event", "loss"},
                                              {loss.kind, loss.who},
                                              {"reason", loss.reason},
-                                             {"packets", lost},
+                                             {"packets", static_cast<uint64_t>(lost)},
                                              {"from", from},
                                              {"to", to}}};
     Log(LogLevel::kWarning,
-        "lost in the last minute: " + std::to_string(lost) + " packets" +
+        "lost in the last minute: " + std::to_string(lost) + (lost == 1 ? " packet" : " packets") +
             (loss.who.empty() ? "" : " of " + loss.who) + " (" + std::string(loss.reason) + ")",
         fields);
   }
@@ -148,9 +152,29 @@ void LossChronicle::Look() {
   }
 }
 
+int64_t& LossChronicle::Before(const LossCount& loss) {
+  return before_
+      .try_emplace({std::string(loss.kind), loss.who, std::string(loss.reason)},
+                   loss.older ? loss.packets : 0)
+      .first->second;
+}
+
+// Of a sender that is new, what it had lost before; what it loses from then on counts.
+void LossChronicle::NoteBases(Nanoseconds now) {
+  if (now < next_base_) {
+    return;
+  }
+  next_base_ = now + kBaseInterval;
+  for (const LossCount& loss : losses_()) {
+    if (loss.older) {
+      Before(loss);
+    }
+  }
+}
+
 std::vector<LossCount> LossesOf(const std::vector<const PumpStats*>& pumps) {
   const SenderLedger ledger = SumLedger(pumps);
-  std::vector<LossCount> losses = {{"", "", "kernel", ledger.kernel_lost}};
+  std::vector<LossCount> losses = {{"", "", "kernel", Signed(ledger.kernel_lost)}};
   AddDropped("", "", ledger.dropped, &losses);
   return losses;
 }
@@ -160,14 +184,15 @@ std::vector<LossCount> LossesOf(const std::vector<SenderSnapshot>& senders,
   std::vector<LossCount> losses;
   for (const SenderSnapshot& sender : senders) {
     losses.push_back({"sender", sender.name, "network",
-                      sender.lost_packets - std::min(sender.lost_packets, sender.late_packets)});
-    losses.push_back({"sender", sender.name, "kernel", sender.totals.kernel_lost_packets, true});
+                      Signed(sender.lost_packets) - Signed(sender.late_packets)});
+    losses.push_back(
+        {"sender", sender.name, "kernel", Signed(sender.totals.kernel_lost_packets), true});
     AddDropped("sender", sender.name, sender.totals.dropped_packets, &losses);
   }
   for (const SinkStats* sink : sinks) {
     for (size_t i = 0; i < kReasonCount<SinkDropReason>; ++i) {
       losses.push_back({"output", sink->label, kSinkDropReasonNames[i],
-                        sink->dropped.Value(static_cast<SinkDropReason>(i))});
+                        Signed(sink->dropped.Value(static_cast<SinkDropReason>(i)))});
     }
   }
   return losses;

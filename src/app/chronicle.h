@@ -51,7 +51,7 @@ struct LossCount {
   std::string_view kind;  ///< whose: "sender", "output", or "" for the program itself
   std::string who;        ///< of that kind
   std::string_view reason;
-  uint64_t packets = 0;
+  int64_t packets = 0;  ///< less those that came late, of which more may be than were lost
   /// Whether some may have been lost before this program ran, as a sender's own count has it.
   bool older = false;
 };
@@ -73,10 +73,15 @@ class LossChronicle {
   void Look();
 
  private:
+  // What the count was when it was last looked at.
+  int64_t& Before(const LossCount& loss);
+  void NoteBases(Nanoseconds now);
+
   const Clock* const clock_;
   const std::function<std::vector<LossCount>()> losses_;
-  std::map<std::tuple<std::string, std::string, std::string>, uint64_t> before_;
+  std::map<std::tuple<std::string, std::string, std::string>, int64_t> before_;
   Nanoseconds next_ = 0;       // monotonic
+  Nanoseconds next_base_ = 0;  // when to look who is new
   Nanoseconds from_wall_ = 0;  // when the minute began
 };
 

@@ -148,4 +148,28 @@ std::vector<std::string> DirectoriesOf(const std::string& path) {
   return directories;
 }
 
+std::vector<std::string> DirectoriesOfLinks(const std::string& path) {
+  constexpr int kMostLinks = 40;  // as the kernel has it
+  std::vector<std::string> directories;
+  std::error_code error;
+  std::filesystem::path left = std::filesystem::absolute(path, error);
+  std::filesystem::path done;
+  for (int links = 0; !left.empty() && links < kMostLinks;) {
+    const std::filesystem::path part = *left.begin();
+    left = left.lexically_relative(part);
+    left = left == "." ? std::filesystem::path() : left;
+    const std::filesystem::path next = done / part;
+    if (!std::filesystem::is_symlink(next, error)) {
+      done = next;
+      continue;
+    }
+    ++links;
+    directories.push_back(done.string());
+    const std::filesystem::path target = std::filesystem::read_symlink(next, error);
+    left = (target.is_absolute() ? target : done / target) / left;
+    done.clear();
+  }
+  return directories;
+}
+
 }  // namespace pcap_zmq

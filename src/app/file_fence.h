@@ -34,4 +34,8 @@ Status FenceFiles(const FilePlaces& places);
 /// The directories in which a file or directory called `path` is made, also where `path` is a link.
 std::vector<std::string> DirectoriesOf(const std::string& path);
 
+/// The directories that have the links which `path` leads over: those in which such a link may be
+/// exchanged, as Kubernetes and git do.
+std::vector<std::string> DirectoriesOfLinks(const std::string& path);
+
 }  // namespace pcap_zmq

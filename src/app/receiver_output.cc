@@ -64,16 +64,26 @@ FilePlaces PlacesOf(const ReceiverConfig& config) {
     }
   }
   constexpr std::string_view kIpc = "ipc://";
-  if (config.endpoint.starts_with(kIpc)) {
+  // One that begins with @ is no file.
+  if (config.endpoint.starts_with(kIpc) && !config.endpoint.starts_with("ipc://@")) {
     const std::string path = config.endpoint.substr(kIpc.size());
     // ZeroMQ makes a directory of its own for a socket whose name it chooses.
     std::error_code error;
     add(path == "*" ? (std::filesystem::temp_directory_path(error) / "any").string() : path,
         &places.to_write);
   }
-  for (const std::string& path : {config.curve_key, config.authorized_keys}) {
+  std::vector<std::string> keys = {config.curve_key, config.authorized_keys};
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(config.authorized_keys, error)) {
+    if (entry.is_symlink(error)) {
+      keys.push_back(entry.path().string());
+    }
+  }
+  for (const std::string& path : keys) {
     if (!path.empty()) {
       add(path, &places.to_read);
+      const std::vector<std::string> of_links = DirectoriesOfLinks(path);
+      places.to_read.insert(places.to_read.end(), of_links.begin(), of_links.end());
     }
   }
   return places;

@@ -35,7 +35,7 @@ constexpr Nanoseconds kRoomCheck = 5 * kNanosPerMilli;
 // What nobody has taken by the end of the drain is received all the same, to be counted: until all
 // senders have left, or nothing has come for the first time, and for the second at most.
 constexpr Nanoseconds kCountingTime = kNanosPerSecond;
-constexpr Nanoseconds kLongestCounting = 5 * kNanosPerSecond / 2;
+constexpr Nanoseconds kLongestCounting = 2 * kNanosPerSecond;
 // Frames between two looks at the clock and the sinks.
 constexpr int kFramesPerTurn = 64;
 
@@ -345,7 +345,7 @@ void ReceiverPipeline::Drain() {
     have_left = socket_->SendersLeft();
     if (ReceiveSome() > 0) {
       have_left = false;
-      last_frame = now;
+      last_frame = clock_->MonotonicNow();
     } else if (!have_left) {
       socket_->Wait(left, kStopCheck);
     }

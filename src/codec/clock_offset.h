@@ -14,15 +14,22 @@ namespace pcap_zmq {
 /// Estimates the offset of a clock whose readings arrive some time after they were taken.
 ///
 /// A reading that was long on its way looks like a clock that is behind, so the one that looks the
-/// most ahead of the last 10 to 20 s counts: it was the quickest.
-/// Units:   nanoseconds; positive where the other clock is ahead.
-/// Threads: one.
+/// most ahead of the last two to four minutes counts: it was the quickest.  One that is behind it
+/// by more than packets ever wait is of a clock that was set, and counts from then on. Units:
+/// nanoseconds; positive where the other clock is ahead. Threads: one.
 class ClockOffset {
  public:
   /// Takes in a reading of the other clock that has just arrived.
   void Report(Nanoseconds theirs, Nanoseconds ours, Nanoseconds monotonic) {
     const Nanoseconds offset = theirs - ours;
-    if (!now_ || monotonic >= period_ends_) {
+    if (now_ && offset < *value() - kLongestWait) {
+      now_.reset();
+    }
+    if (!now_) {
+      before_.reset();
+      now_ = offset;
+      period_ends_ = monotonic + kPeriod;
+    } else if (monotonic >= period_ends_) {
       before_ = now_;
       now_ = offset;
       period_ends_ = monotonic + kPeriod;
@@ -31,13 +38,17 @@ class ClockOffset {
     }
   }
 
+  /// Whether readings came for so long that a clock that seems to be behind really is.
+  bool settled() const { return before_.has_value(); }
+
   /// Nothing before the first reading.
   std::optional<Nanoseconds> value() const {
     return before_ && now_ ? std::max(*before_, *now_) : now_;
   }
 
  private:
-  static constexpr Nanoseconds kPeriod = 10 * kNanosPerSecond;
+  static constexpr Nanoseconds kPeriod = 120 * kNanosPerSecond;
+  static constexpr Nanoseconds kLongestWait = 300 * kNanosPerSecond;
 
   std::optional<Nanoseconds> now_;
   std::optional<Nanoseconds> before_;

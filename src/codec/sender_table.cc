@@ -83,8 +83,8 @@ void SenderTable::AcceptControl(const FrameHeader& header, const ControlReport& 
 }
 
 void SenderTable::NoteClock(const ControlReport& report, Stream* stream) {
-  // The year 2255; nothing beyond it can be told apart from nonsense.
-  constexpr uint64_t kLastMicro = 9'000'000'000'000'000;
+  // The last one that a packet's time can hold, in 2106.
+  constexpr uint64_t kLastMicro = 4'294'967'295'999'999;
   if (report.clock_micros == 0 || report.clock_micros > kLastMicro) {
     return;
   }
@@ -95,8 +95,10 @@ void SenderTable::NoteClock(const ControlReport& report, Stream* stream) {
   SenderSnapshot& totals = stream->sender->totals;
   totals.clock_offset_seconds = static_cast<double>(offset) / kNanosPerSecond;
   uint64_t unsaid = 0;
-  if (max_clock_skew_ == 0 || !stream->clock_shift.Follow(offset, max_clock_skew_) ||
-      !clock_words_.Take(now, &unsaid)) {
+  // What waited on its way looks as if the clock were behind.
+  const bool may_have_waited = offset < -max_clock_skew_ && !stream->clock_offset.settled();
+  if (max_clock_skew_ == 0 || may_have_waited ||
+      !stream->clock_shift.Follow(offset, max_clock_skew_) || !clock_words_.Take(now, &unsaid)) {
     return;
   }
   if (stream->clock_shift.value() == 0) {

@@ -121,7 +121,7 @@ TEST_F(LossChronicleTest, SaysOnceAMinuteWhatWasLostSince) {
   losses_[0].packets = 13;
   losses_[1].packets = 100;
   EXPECT_EQ(After(60 * kSecond),
-            (Lines{"warning: lost in the last minute: 1 packets of gw1 (network)",
+            (Lines{"warning: lost in the last minute: 1 packet of gw1 (network)",
                    "warning: lost in the last minute: 100 packets of gw1 (shed)"}));
 }
 
@@ -150,6 +150,23 @@ TEST_F(LossChronicleTest, WhatCameLateIsTakenOffAndWhatWasLostBeforeIsNotSaid) {
             Lines{"warning: lost in the last minute: 4 packets of branch (shed)"});
 }
 
+TEST_F(LossChronicleTest, WhatANewSenderLosesInItsFirstMinuteCounts) {
+  EXPECT_EQ(After(10 * kSecond), Lines{});
+  losses_.push_back({"sender", "branch", "shed", 1'000'000, true});
+  EXPECT_EQ(After(10 * kSecond), Lines{});
+  losses_.back().packets += 7;
+  EXPECT_EQ(After(40 * kSecond),
+            Lines{"warning: lost in the last minute: 7 packets of branch (shed)"});
+}
+
+TEST_F(LossChronicleTest, WhatCameLateWithoutHavingBeenLostHidesNoLoss) {
+  losses_[0].packets = -500;
+  EXPECT_EQ(After(60 * kSecond), Lines{});
+  losses_[0].packets = -100;
+  EXPECT_EQ(After(60 * kSecond),
+            Lines{"warning: lost in the last minute: 400 packets of gw1 (network)"});
+}
+
 TEST_F(LossChronicleTest, AThousandSendersAreSummedUp) {
   losses_.clear();
   for (int i = 0; i < 1000; ++i) {
@@ -168,11 +185,11 @@ TEST(LossesOf, EveryReasonButWhatIsNotIpIsALoss) {
   pump.sources[0].kernel_lost_packets.Add(3);
   pump.dropped.Add(DropReason::kShed, 4);
   pump.dropped.Add(DropReason::kLinkType, 5);
-  uint64_t all = 0;
+  int64_t all = 0;
   for (const LossCount& loss : LossesOf(std::vector<const PumpStats*>{&pump})) {
     all += loss.packets;
   }
-  EXPECT_EQ(all, 7U);
+  EXPECT_EQ(all, 7);
 }
 
 TEST(LossesOf, AReceiverKnowsOfNetworkOutputsAndSenders) {

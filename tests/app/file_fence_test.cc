@@ -162,5 +162,31 @@ TEST_F(FileFenceTest, ALinksTargetCountsAsWell) {
   EXPECT_EQ(DirectoriesOf("/somewhere/authorized/").front(), "/somewhere");
 }
 
+// As git-sync does, and Kubernetes with a Secret.
+TEST_F(FileFenceTest, WhereALinkIsExchangedWhatItLeadsToStaysReadable) {
+  const std::string real = std::filesystem::canonical(dir_.path()).string();
+  for (const char* version : {"1", "2"}) {
+    std::filesystem::create_directories(real + "/.work/" + version + "/authorized");
+    Make(real + "/.work/" + version + "/authorized/gw1.pub");
+  }
+  std::filesystem::create_directory_symlink(".work/1", real + "/current");
+  const std::string authorized = real + "/current/authorized";
+  const std::vector<std::string> of_links = DirectoriesOfLinks(authorized);
+  EXPECT_EQ(of_links, std::vector<std::string>{real});
+  EXPECT_EQ(DirectoriesOfLinks(real + "/.work/1"), std::vector<std::string>{});
+  EXPECT_EQ(Behind({{}, of_links, /*fence_reading=*/true},
+                   [&] {
+                     // Who may write here is another program; this one could not.
+                     return ErrorOfReading(real + "/.work/2/authorized/gw1.pub");
+                   }),
+            0);
+}
+
+TEST_F(FileFenceTest, LinksInACircleLeadNowhere) {
+  std::filesystem::create_symlink("b", dir_.File("a"));
+  std::filesystem::create_symlink("a", dir_.File("b"));
+  EXPECT_LE(DirectoriesOfLinks(dir_.File("a")).size(), 40U);
+}
+
 }  // namespace
 }  // namespace pcap_zmq

@@ -12,6 +12,7 @@ here=$(dirname "$(realpath "$0")")
 . "$here/engine_lib.sh"
 require_engine
 work=$(mktemp -d) || exit 1
+stranger=$project-stranger
 host=$(uname -n | tr -c 'A-Za-z0-9._\n-' _)
 export COMPOSE_PROFILES='' SNORT_SCALE=0 NFLOG_GROUPS=0
 
@@ -23,6 +24,7 @@ cleanup() {
     (cd "$machine" && docker compose down --volumes --timeout 3) >/dev/null 2>&1
   done
   ((status == 0)) || compose logs --no-color 2>&1 | tail -n 60
+  docker rm --force --volumes "$stranger" >/dev/null 2>&1
   compose down --volumes --timeout 3 >/dev/null 2>&1
   remove_gateway
   rm -rf "$work"
@@ -73,18 +75,22 @@ owners() {
   (cd "$1" && stat --format '%a %u %n' -- *.key *.pub authorized/*)
 }
 
-refused() {
+refusals() {
+  metric 9478 pcap_zmq_receiver_refused_connections_total
+}
+more_refused_than() {  # COUNT
   local count
-  count=$(metric 9478 pcap_zmq_receiver_refused_connections_total)
-  ((${count:-0} > 0))
+  count=$(refusals)
+  ((${count:-0} > $1))
 }
 
 # Somebody who reaches the port but has no key.
 check_stranger() {
-  local stranger=$project-stranger
+  local before
+  before=$(refusals)
   docker run --detach --name "$stranger" --network host --cap-drop ALL --cap-add NET_ADMIN \
     pcap-zmq-pipe/sender --metrics off 9 tcp://127.0.0.1:1234 >/dev/null || fail "no stranger"
-  await 30 "the stranger to be refused" refused
+  await 30 "the stranger to be refused" more_refused_than "${before:-0}"
   docker rm --force --volumes "$stranger" >/dev/null
 }
 
@@ -147,6 +153,7 @@ SENDER_CURVE_KEY=/run/keys/gateway.key
 PCAP_ZMQ_SERVER_KEY=/run/keys/receiver.pub
 RECEIVER_CURVE_KEY=/run/keys/receiver.key
 PCAP_ZMQ_AUTHORIZED_KEYS=/run/keys/authorized
+PCAP_ZMQ_REQUIRE_ENCRYPTION=1
 RECEIVER_PUBLISH=0.0.0.0:1234
 ENV
   before=$(ls -lR --time-style=full-iso "$keys")

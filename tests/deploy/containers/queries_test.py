@@ -30,8 +30,8 @@ RATE_INTERVAL = "6s"
 FASTER = {"scrape_interval: 15s": "scrape_interval: 1s",
           "evaluation_interval: 15s": "evaluation_interval: 1s",
           "[1m]": "[6s]", "[5m]": "[6s]", "[5m:15s]": "[6s:1s]", "[15m]": "[20s]", "[1h]": "[30s]",
-          ") > 30": ") > 5"}
-OFFSET = {"offset 10m": "offset 15s", "offset 15m": "offset 20s"}  # in the dashboard as well
+          ") > 30": ") > 5", "< 360": "< 8"}
+OFFSET = {"offset 10m": "offset 15s", "offset 15m": "offset 20s", "offset 1h": "offset 30s"}  # in the dashboard as well
 
 
 class Prometheus:
