@@ -153,13 +153,13 @@ class Pipe:
     def stop_reader(self):
         self.discard_container("reader")
 
-    def start_sender(self, *more_endpoints):
+    def start_sender(self, *more):
         self.discard_container("sender")
         self.docker("run", "-d", "--name", f"{self.name}-sender", "--network", "host",
                     "--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--read-only",
                     "--security-opt", "no-new-privileges",
                     os.environ.get("SENDER_IMAGE", "pcap-zmq-pipe/sender"),
-                    self.group, self.endpoint, *more_endpoints, *SENDER_OPTIONS,
+                    self.group, self.endpoint, *more, *SENDER_OPTIONS,
                     "--metrics", self.sender_address)
         self.wait_until_ready()
 

@@ -231,7 +231,7 @@ class Course:
 
     def endpoint_down(self):
         self.pipe.stop_sender()
-        self.pipe.start_sender(f"tcp://127.0.0.1:{free_port()}")
+        self.pipe.start_sender(f"tcp://127.0.0.1:{free_port()}", "--failover")
 
 
 def lead(course, questions):
