@@ -309,7 +309,7 @@ std::optional<Violation> FindViolation(const ReceiverConfig& config) {
   checker.Count("max-connections", config.max_connections, 1, 65'536);
   if (config.max_clock_skew != 0) {
     checker.Duration("max-clock-skew", config.max_clock_skew, 10 * kNanosPerMilli,
-                     24 * 3600 * kNanosPerSecond);
+                     kNanosPerSecond * 24 * 3600);
   }
   CheckKeys(config.curve_key, "authorized-keys", config.authorized_keys, &checker);
   checker.Require(
